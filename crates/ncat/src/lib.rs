@@ -1,0 +1,1 @@
+//! The drop-in `ncat`: options, messages, exit codes.

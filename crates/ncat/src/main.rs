@@ -1,0 +1,2 @@
+//! The `ncat` executable.
+fn main() {}

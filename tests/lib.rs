@@ -1,0 +1,1 @@
+//! Holds the integration tests together; see the files beside it.
