@@ -9,9 +9,9 @@
 
 #![forbid(unsafe_code)]
 
-mod pool;
 #[cfg(unix)]
 mod plain;
+mod pool;
 #[cfg(unix)]
 mod port;
 pub mod stage;
@@ -109,9 +109,12 @@ pub trait Duplex: Send {
         None
     }
 
-    /// Whether the peer has everything that was sent, as far as the system can tell.
-    fn is_delivered(&self) -> Option<bool> {
-        None
+    /// Bytes sent that the peer's system has not acknowledged; `None` when nobody can say.
+    ///
+    /// # Errors
+    /// The connection has failed since.
+    fn undelivered(&self) -> io::Result<Option<usize>> {
+        Ok(None)
     }
 }
 
@@ -262,12 +265,15 @@ impl Conn {
         }
     }
 
-    /// Whether the peer's system has acknowledged all that was sent; `None` when nobody can say.
-    pub fn is_delivered(&self) -> Option<bool> {
+    /// See [`Duplex::undelivered`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn undelivered(&self) -> io::Result<Option<usize>> {
         match &self.body {
             #[cfg(unix)]
-            Body::Plain(plain) => plain.unacknowledged().map(|bytes| bytes == 0),
-            Body::Wrapped(duplex) => duplex.is_delivered(),
+            Body::Plain(plain) => plain.undelivered(),
+            Body::Wrapped(duplex) => duplex.undelivered(),
         }
     }
 }

@@ -49,17 +49,26 @@ pub struct Plain {
     flowed: bool,
     /// Standard output's number is given up together with our copy of it.
     releases_stdout: bool,
+    /// The transport tells what the peer has acknowledged (TCP).
+    acknowledges: bool,
 }
 
 impl Plain {
-    /// A connected socket.
-    pub fn socket(port: Port) -> Self {
-        Self::new(Input::Same, Output::Port(port))
+    /// A connected socket; `acknowledges` when its transport reports what has arrived (TCP).
+    pub fn socket(port: Port, acknowledges: bool) -> Self {
+        Self { acknowledges, ..Self::new(Input::Same, Output::Port(port)) }
     }
 
     /// An input and an output of their own.
     pub fn new(input: Input, output: Output) -> Self {
-        Self { input, output, scratch: Scratch::default(), flowed: false, releases_stdout: false }
+        Self {
+            input,
+            output,
+            scratch: Scratch::default(),
+            flowed: false,
+            releases_stdout: false,
+            acknowledges: false,
+        }
     }
 
     /// Standard input and output: ending the output closes descriptor 1 as well.
@@ -166,7 +175,8 @@ impl Plain {
             (_, Output::Port(port)) => {
                 if port.kind() == FdKind::Socket {
                     // Others may hold the same socket open; the end must be seen all the same.
-                    let _ = socket2::SockRef::from(&port.as_fd()).shutdown(std::net::Shutdown::Write);
+                    let _ =
+                        socket2::SockRef::from(&port.as_fd()).shutdown(std::net::Shutdown::Write);
                 }
                 self.output = Output::Closed;
                 if self.releases_stdout {
@@ -191,10 +201,15 @@ impl Plain {
         self.flowed = true;
     }
 
-    pub(crate) fn unacknowledged(&self) -> Option<usize> {
+    pub(crate) fn undelivered(&self) -> io::Result<Option<usize>> {
         match (&self.input, &self.output) {
-            (Input::Same, Output::Port(port)) => sys::socket::unacknowledged(port.as_fd()),
-            _ => None,
+            (Input::Same, Output::Port(port)) if self.acknowledges => {
+                if let Some(error) = sys::socket::take_error(port.as_fd()) {
+                    return Err(error);
+                }
+                Ok(sys::socket::unacknowledged(port.as_fd()))
+            }
+            _ => Ok(None),
         }
     }
 }

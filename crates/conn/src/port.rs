@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use sys::fd::FdKind;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdRegisterError};
 
 /// A descriptor with its kind and its way of waiting.
 ///
@@ -45,7 +45,7 @@ impl Port {
     pub fn socket(fd: OwnedFd) -> io::Result<Self> {
         sys::fd::set_nonblocking(fd.as_fd())?;
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let wait = Wait::Registered(AsyncFd::with_interest(fd, interest)?);
+        let wait = Wait::Registered(register(fd, interest)?);
         Ok(Self { wait, kind: FdKind::Socket, exclusive: true })
     }
 
@@ -68,7 +68,7 @@ impl Port {
         let interest = if write { Interest::WRITABLE } else { Interest::READABLE };
         let wait = match kind {
             FdKind::File | FdKind::Block | FdKind::Directory => Wait::Never(own),
-            _ => match AsyncFd::try_with_interest(own, interest) {
+            _ => match register(own, interest) {
                 Ok(fd) => Wait::Registered(fd),
                 // epoll refuses what is always ready, /dev/null for one, with EPERM.
                 Err(refused) => Wait::Never(refused.into_parts().0),
@@ -170,6 +170,7 @@ impl Port {
         cx: &mut Context<'_>,
         mut f: impl FnMut(BorrowedFd<'_>, BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        let mut raced = 0;
         loop {
             let from_guard = match &self.wait {
                 Wait::Registered(fd) => Some(ready!(fd.poll_read_ready(cx))?),
@@ -188,7 +189,8 @@ impl Port {
                     match (from_guard, to_guard) {
                         (Some(mut guard), _) if empty => guard.clear_ready(),
                         (_, Some(mut guard)) if full => guard.clear_ready(),
-                        // Both became ready meanwhile: let others run, then try again.
+                        // Both became ready meanwhile: try again, but do not insist.
+                        _ if raced < 3 => raced += 1,
                         _ => {
                             cx.waker().wake_by_ref();
                             return Poll::Pending;
@@ -199,6 +201,17 @@ impl Port {
             }
         }
     }
+}
+
+#[expect(
+    deprecated,
+    reason = "the replacement is unsafe for descriptors that may change; ours is owned"
+)]
+fn register(
+    fd: OwnedFd,
+    interest: Interest,
+) -> Result<AsyncFd<OwnedFd>, AsyncFdRegisterError<OwnedFd>> {
+    AsyncFd::try_with_interest(fd, interest)
 }
 
 fn direct<R>(

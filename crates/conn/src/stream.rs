@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::pool::Scratch;
@@ -41,20 +41,20 @@ where
         out: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<Recv>> {
         let (mut buf, size) = self.scratch.take(max);
-        buf.reserve(size);
-        let mut space = vec![0; size];
-        let mut read = ReadBuf::new(&mut space);
+        buf.resize(size, 0);
+        let mut read = ReadBuf::new(&mut buf);
         let polled = Pin::new(&mut self.reader).poll_read(cx, &mut read);
+        let n = read.filled().len();
+        buf.truncate(n);
         if polled.is_pending() {
             self.scratch.give_back(buf);
+            return Poll::Pending;
         }
         ready!(polled)?;
-        let n = read.filled().len();
         if n == 0 {
             return Poll::Ready(Ok(Recv::End));
         }
         self.flowed = true;
-        buf.put_slice(read.filled());
         out.push_back(buf.split().freeze());
         self.scratch.keep(buf, n == size);
         Poll::Ready(Ok(Recv::Data))

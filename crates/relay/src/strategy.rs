@@ -73,7 +73,10 @@ fn fast_path(from: &Conn, to: &Conn) -> Choice {
         return choice(Strategy::Buffered, "one end is closed");
     };
     if sink.kind() == FdKind::File && sys::fd::is_append(sink.as_fd()) {
-        return choice(Strategy::Buffered, "the kernel does not splice to a file opened for appending");
+        return choice(
+            Strategy::Buffered,
+            "the kernel does not splice to a file opened for appending",
+        );
     }
     let own_socket = |port: &conn::Port| port.kind() == FdKind::Socket && port.is_exclusive();
     match (source.kind(), sink.kind()) {

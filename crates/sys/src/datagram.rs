@@ -1,10 +1,9 @@
 //! Batches of datagrams: recvmmsg(2), sendmmsg(2), and segmentation in the kernel (GSO, GRO).
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use socket2::SockAddr;
 
 use crate::fault::{self, Call};
@@ -33,8 +32,8 @@ struct Control([u8; 64]);
 pub struct Datagram {
     /// The payload.
     pub data: Bytes,
-    /// Who sent it; `None` for Unix sockets.
-    pub from: Option<SocketAddr>,
+    /// Who sent it; a Unix socket without a name has an address without one.
+    pub from: SockAddr,
     /// Whether the sender's datagram was longer than the buffer.
     pub truncated: bool,
 }
@@ -103,7 +102,7 @@ impl RecvBatch {
                 Some(size) => {
                     for at in (0..len).step_by(size) {
                         let data = all.slice(at..len.min(at + size));
-                        out.push(Datagram { data, from, truncated: false });
+                        out.push(Datagram { data, from: from.clone(), truncated: false });
                     }
                 }
             }
@@ -112,23 +111,14 @@ impl RecvBatch {
     }
 }
 
-fn peer(name: &libc::sockaddr_storage, len: libc::socklen_t) -> Option<SocketAddr> {
-    if len == 0 {
-        return None;
+fn peer(name: &libc::sockaddr_storage, len: libc::socklen_t) -> SockAddr {
+    // socket2 has its own name for the same C type.
+    let mut storage = socket2::SockAddrStorage::zeroed();
+    // SAFETY: sockaddr_storage is what the storage is a view of, and the kernel filled `len` bytes.
+    unsafe {
+        *storage.view_as::<libc::sockaddr_storage>() = *name;
+        SockAddr::new(storage, len)
     }
-    // SAFETY: both are the same C type, and the kernel has filled `len` bytes of it.
-    let addr = unsafe {
-        SockAddr::try_init(|storage, storage_len| {
-            std::ptr::copy_nonoverlapping(
-                (&raw const *name).cast::<u8>(),
-                storage.cast::<u8>(),
-                size_of::<libc::sockaddr_storage>(),
-            );
-            *storage_len = len;
-            Ok(())
-        })
-    };
-    addr.ok().and_then(|((), addr)| addr.as_socket())
 }
 
 fn segment_size(msg: &libc::msghdr) -> Option<usize> {
@@ -162,30 +152,29 @@ pub fn enable_gro(fd: BorrowedFd<'_>) -> bool {
     }
 }
 
-/// Sends `data` as datagrams of `segment` bytes (the last may be shorter) in one call; at most
-/// [`SEGMENTS_MAX`] of them and 65,507 bytes in all.
+/// Sends the pieces as datagrams in one call: the kernel joins them and cuts every `segment` bytes,
+/// so all but the last must have that length. At most [`SEGMENTS_MAX`] pieces, 65,507 bytes in all.
 ///
 /// # Errors
 /// `EINVAL` or `EIO` when the kernel or the device cannot segment: nothing was sent then.
 /// Source: udp(7), `UDP_SEGMENT`, Linux 4.18.
 pub fn send_segments(
     fd: BorrowedFd<'_>,
-    to: Option<SocketAddr>,
-    data: &[u8],
+    to: Option<&SockAddr>,
+    pieces: &[IoSlice<'_>],
     segment: u16,
 ) -> io::Result<usize> {
     fault::check(Call::Write)?;
-    let name = to.map(SockAddr::from);
     let mut control = Control([0; 64]);
-    let mut iov = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
     // SAFETY: all-zero is a valid header; the fields used are set below.
     let mut msg: libc::msghdr = unsafe { std::mem::zeroed() };
-    if let Some(name) = &name {
+    if let Some(name) = to {
         msg.msg_name = name.as_ptr().cast_mut().cast();
         msg.msg_namelen = name.len();
     }
-    msg.msg_iov = &raw mut iov;
-    msg.msg_iovlen = 1;
+    // IoSlice is ABI-compatible with iovec (documented in std).
+    msg.msg_iov = pieces.as_ptr().cast_mut().cast();
+    msg.msg_iovlen = pieces.len() as _;
     msg.msg_control = control.0.as_mut_ptr().cast();
     // SAFETY: the buffer is aligned and larger than one header with two bytes of data; the kernel
     // reads what the macros point at.
@@ -207,31 +196,26 @@ pub fn send_segments(
 /// As sendmmsg(2), when not even the first was taken.
 pub fn send_many(
     fd: BorrowedFd<'_>,
-    to: Option<SocketAddr>,
-    data: &[Bytes],
+    to: Option<&SockAddr>,
+    pieces: &[IoSlice<'_>],
 ) -> io::Result<usize> {
     fault::check(Call::Write)?;
-    let name = to.map(SockAddr::from);
-    let count = data.len().min(BATCH);
-    let mut iovs: Vec<libc::iovec> = data[..count]
-        .iter()
-        .map(|d| libc::iovec { iov_base: d.as_ptr().cast_mut().cast(), iov_len: d.len() })
-        .collect();
-    let mut msgs: Vec<libc::mmsghdr> = iovs
-        .iter_mut()
-        .map(|iov| {
-            // SAFETY: all-zero is a valid header; the fields used are set below.
-            let mut msg: libc::mmsghdr = unsafe { std::mem::zeroed() };
-            if let Some(name) = &name {
-                msg.msg_hdr.msg_name = name.as_ptr().cast_mut().cast();
-                msg.msg_hdr.msg_namelen = name.len();
-            }
-            msg.msg_hdr.msg_iov = iov;
+    let count = pieces.len().min(BATCH);
+    let mut msgs: [libc::mmsghdr; BATCH] = std::array::from_fn(|i| {
+        // SAFETY: all-zero is a valid header; the fields used are set below.
+        let mut msg: libc::mmsghdr = unsafe { std::mem::zeroed() };
+        if let (Some(name), true) = (to, i < count) {
+            msg.msg_hdr.msg_name = name.as_ptr().cast_mut().cast();
+            msg.msg_hdr.msg_namelen = name.len();
+        }
+        if i < count {
+            // IoSlice is ABI-compatible with iovec (documented in std).
+            msg.msg_hdr.msg_iov = (&raw const pieces[i]).cast_mut().cast();
             msg.msg_hdr.msg_iovlen = 1;
-            msg
-        })
-        .collect();
-    // SAFETY: every header points at live data for the length of the call.
+        }
+        msg
+    });
+    // SAFETY: the first `count` headers point at live data for the length of the call.
     let n = unsafe {
         libc::sendmmsg(
             fd.as_raw_fd(),
@@ -241,12 +225,4 @@ pub fn send_many(
         )
     };
     usize::try_from(n).map_err(|_| io::Error::last_os_error())
-}
-
-/// Reads one datagram of any size behind what `buf` holds.
-///
-/// # Errors
-/// As recv(2).
-pub fn recv_one(fd: BorrowedFd<'_>, buf: &mut BytesMut) -> io::Result<usize> {
-    crate::fd::recv(fd, buf, SLOT)
 }

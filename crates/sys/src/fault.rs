@@ -81,7 +81,10 @@ pub use active::{fail_nth, limit_bytes, reset};
 
 /// Fails when a test asked for it.
 #[inline]
-#[cfg_attr(not(feature = "faults"), allow(clippy::unnecessary_wraps, reason = "it can fail with the feature"))]
+#[cfg_attr(
+    not(feature = "faults"),
+    allow(clippy::unnecessary_wraps, reason = "it can fail with the feature")
+)]
 pub fn check(call: Call) -> std::io::Result<()> {
     #[cfg(feature = "faults")]
     return active::check(call);

@@ -164,9 +164,8 @@ pub fn recv(fd: BorrowedFd<'_>, buf: &mut BytesMut, max: usize) -> io::Result<us
     let spare = buf.spare_capacity_mut();
     let len = max.min(spare.len());
     // SAFETY: `spare` is valid for writes of `len` bytes, and recv(2) initialises what it returns.
-    let n = unsafe {
-        libc::recv(fd.as_raw_fd(), spare.as_mut_ptr().cast(), len, libc::MSG_DONTWAIT)
-    };
+    let n =
+        unsafe { libc::recv(fd.as_raw_fd(), spare.as_mut_ptr().cast(), len, libc::MSG_DONTWAIT) };
     let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
     // SAFETY: the kernel has just initialised these `n` bytes.
     unsafe { buf.advance_mut(n) };

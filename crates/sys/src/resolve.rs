@@ -116,7 +116,10 @@ pub fn resolve(
 ) -> Result<Vec<SocketAddr>, String> {
     use std::net::ToSocketAddrs;
     if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok([SocketAddr::new(ip, port)].into_iter().filter(|a| family.admits(a.ip())).collect());
+        return Ok([SocketAddr::new(ip, port)]
+            .into_iter()
+            .filter(|a| family.admits(a.ip()))
+            .collect());
     }
     if numeric {
         return Err("Name or service not known".into());

@@ -54,7 +54,12 @@ pub fn output() -> BorrowedFd<'static> {
 /// # Errors
 /// When `/dev/null` cannot be opened.
 pub fn release(input: bool) -> io::Result<()> {
-    let null: OwnedFd = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-    if input { rustix::stdio::dup2_stdin(&null)? } else { rustix::stdio::dup2_stdout(&null)? };
+    let null: OwnedFd =
+        rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    if input {
+        rustix::stdio::dup2_stdin(&null)?
+    } else {
+        rustix::stdio::dup2_stdout(&null)?
+    };
     Ok(())
 }

@@ -76,7 +76,11 @@ impl Duplex for Delay {
         if self.recv_pause.is_some() {
             return self.pause;
         }
-        self.inner.linger().max(if self.inner.linger().is_zero() { Duration::ZERO } else { self.pause })
+        self.inner.linger().max(if self.inner.linger().is_zero() {
+            Duration::ZERO
+        } else {
+            self.pause
+        })
     }
 
     fn losses(&self) -> Option<String> {

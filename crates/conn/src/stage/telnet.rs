@@ -101,7 +101,7 @@ impl Duplex for Telnet {
         let Some(piece) = queue.pop_front() else { return Poll::Ready(Ok(0)) };
         if piece.contains(&0xff) {
             let mut doubled = BytesMut::with_capacity(piece.len() + 16);
-            self.codec.send(&piece, &mut doubled);
+            proto::telnet::Telnet::send(&piece, &mut doubled);
             self.escaped.push_back(doubled.freeze());
         } else {
             self.escaped.push_back(piece.clone());
@@ -127,7 +127,7 @@ impl Duplex for Telnet {
         self.inner.losses()
     }
 
-    fn is_delivered(&self) -> Option<bool> {
-        self.inner.is_delivered()
+    fn undelivered(&self) -> io::Result<Option<usize>> {
+        self.inner.undelivered()
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use conn::{CHUNK_MAX, Conn, Recv, Shape};
 
-use super::{PumpError, Tally};
+use super::{PumpError, Tally, Turn};
 
 /// What was taken and not yet delivered; at most one read, or one batch of datagrams.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Buffered {
         from: &mut Conn,
         to: &mut Conn,
         tally: &mut Tally,
-        turn_end: u64,
+        turn: Turn,
     ) -> Poll<Result<(), PumpError>> {
         loop {
             while !self.queue.is_empty() {
@@ -48,7 +48,7 @@ impl Buffered {
             if self.ended {
                 return Poll::Ready(Ok(()));
             }
-            if tally.taken >= turn_end {
+            if turn.is_over(tally) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }

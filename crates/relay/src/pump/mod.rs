@@ -13,7 +13,9 @@ use crate::strategy::{Choice, Strategy, choose};
 use buffered::Buffered;
 
 /// Bytes moved by one poll before others get their turn.
-const TURN: u64 = 4 * 1024 * 1024;
+const TURN_BYTES: u64 = 4 * 1024 * 1024;
+/// Calls made by one poll before others get their turn.
+const TURN_STEPS: u64 = 256;
 
 /// What one direction has done so far.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -41,6 +43,21 @@ pub(crate) struct Pump {
     way: Way,
     pub(crate) choice: Choice,
     pub(crate) tally: Tally,
+    /// The last poll stopped to let others run, not because nothing was ready.
+    pub(crate) yielded: bool,
+}
+
+/// When this poll must let others run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    taken: u64,
+    steps: u64,
+}
+
+impl Turn {
+    fn is_over(self, tally: &Tally) -> bool {
+        tally.taken >= self.taken || tally.steps >= self.steps
+    }
 }
 
 #[derive(Debug)]
@@ -66,7 +83,7 @@ impl Pump {
             }
             _ => Way::Buffered(Buffered::new(datagram_size)),
         };
-        Self { way, choice, tally: Tally::default() }
+        Self { way, choice, tally: Tally::default(), yielded: false }
     }
 
     /// Moves what can be moved. Ready when the source has ended and the sink has everything.
@@ -76,14 +93,27 @@ impl Pump {
         from: &mut Conn,
         to: &mut Conn,
     ) -> Poll<Result<(), PumpError>> {
-        let turn_end = self.tally.taken + TURN;
+        let turn =
+            Turn { taken: self.tally.taken + TURN_BYTES, steps: self.tally.steps + TURN_STEPS };
+        let polled = self.poll_way(cx, from, to, turn);
+        self.yielded = polled.is_pending() && turn.is_over(&self.tally);
+        polled
+    }
+
+    fn poll_way(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Conn,
+        to: &mut Conn,
+        turn: Turn,
+    ) -> Poll<Result<(), PumpError>> {
         loop {
             match &mut self.way {
                 Way::Buffered(buffered) => {
-                    return buffered.poll(cx, from, to, &mut self.tally, turn_end);
+                    return buffered.poll(cx, from, to, &mut self.tally, turn);
                 }
                 #[cfg(any(target_os = "linux", target_os = "android"))]
-                Way::Splice(splice) => match splice.poll(cx, from, to, &mut self.tally, turn_end) {
+                Way::Splice(splice) => match splice.poll(cx, from, to, &mut self.tally, turn) {
                     Poll::Ready(Err(splice::Stop::Refused { left })) => {
                         self.choice.strategy = Strategy::Buffered;
                         self.choice.why = "the kernel declined to splice this pair";

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use conn::Conn;
 
-use super::{PumpError, Tally};
+use super::{PumpError, Tally, Turn};
 use crate::strategy::Strategy;
 
 /// Bytes asked for in one call.
@@ -69,13 +69,13 @@ impl Splice {
         from: &mut Conn,
         to: &mut Conn,
         tally: &mut Tally,
-        turn_end: u64,
+        turn: Turn,
     ) -> Poll<Result<(), Stop>> {
         loop {
             if self.ended && self.is_drained() {
                 return Poll::Ready(Ok(()));
             }
-            if tally.taken >= turn_end {
+            if turn.is_over(tally) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -94,19 +94,18 @@ impl Splice {
         to: &Conn,
         tally: &mut Tally,
     ) -> Poll<Result<(), Stop>> {
-        let (Some(source), Some(sink)) = (
-            from.plain().and_then(conn::Plain::input),
-            to.plain().and_then(conn::Plain::output),
-        ) else {
+        let (Some(source), Some(sink)) =
+            (from.plain().and_then(conn::Plain::input), to.plain().and_then(conn::Plain::output))
+        else {
             return Poll::Ready(Err(self.refuse()));
         };
         let moved = match &mut self.kind {
-            Kind::Sendfile => ready!(source.poll_move(sink, cx, |from, to| {
-                sys::splice::sendfile(from, to, PIECE)
-            })),
-            Kind::Direct => ready!(
-                source.poll_move(sink, cx, |from, to| sys::splice::splice(from, to, PIECE))
+            Kind::Sendfile => ready!(
+                source.poll_move(sink, cx, |from, to| { sys::splice::sendfile(from, to, PIECE) })
             ),
+            Kind::Direct => {
+                ready!(source.poll_move(sink, cx, |from, to| sys::splice::splice(from, to, PIECE)))
+            }
             Kind::Through { read, write, capacity, held } => {
                 if *held == 0 {
                     let filled = ready!(source.poll_read(cx, |from| {
@@ -127,9 +126,9 @@ impl Splice {
                         Err(e) => Err(Stop::Failed(PumpError::Source(e))),
                     });
                 }
-                let drained = ready!(sink.poll_write(cx, |to| {
-                    sys::splice::splice(read.as_fd(), to, *held)
-                }));
+                let drained = ready!(
+                    sink.poll_write(cx, |to| { sys::splice::splice(read.as_fd(), to, *held) })
+                );
                 return Poll::Ready(match drained {
                     Ok(n) => {
                         *held -= n;
@@ -187,20 +186,20 @@ const EINVAL: i32 = 22;
 const ENOSYS: i32 = 38;
 const EOPNOTSUPP: i32 = 95;
 
-/// One call touches both ends and its error names neither.
+/// One call touches both ends and its error names neither; what it is tells whose it was.
 fn blame(error: io::Error, to: &Conn) -> PumpError {
+    let is_sink_socket = to
+        .plain()
+        .and_then(conn::Plain::output)
+        .is_some_and(|port| port.kind() == sys::fd::FdKind::Socket);
     let at_sink = match error.kind() {
         io::ErrorKind::BrokenPipe | io::ErrorKind::StorageFull => true,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::TimedOut => {
-            // The socket's: it is the sink exactly when the sink is a socket.
-            to.plain()
-                .and_then(conn::Plain::output)
-                .is_some_and(|port| port.kind() == sys::fd::FdKind::Socket)
-        }
-        _ => to
-            .plain()
-            .and_then(conn::Plain::output)
-            .is_some_and(|port| port.kind() == sys::fd::FdKind::Socket),
+        io::ErrorKind::IsADirectory => false,
+        _ if error.raw_os_error() == Some(EIO) => false,
+        // What is left is the socket's.
+        _ => is_sink_socket,
     };
     if at_sink { PumpError::Sink(error) } else { PumpError::Source(error) }
 }
+
+const EIO: i32 = 5;
