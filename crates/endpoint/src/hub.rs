@@ -305,6 +305,9 @@ impl Driver {
 /// Queues a piece for one client, in datagrams' lengths.
 fn give(client: &mut Client, piece: &Bytes, slow: SlowReader, datagram_size: usize) {
     let len = piece.len() as u64;
+    if client.waiting() == 0 {
+        (client.sent_seen, client.moved_at) = (client.totals.read().0, Instant::now());
+    }
     client.pushed += len;
     if slow == SlowReader::Drop && client.waiting() > QUEUE_BYTES + len {
         client.skipped += len;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll, ready};
 
 use conn::Conn;
 use gate::{Action, Address, Gatekeeper, Permit, Protocol};
@@ -69,30 +70,27 @@ impl StreamListener {
         Ok(Self { listener: tokio::net::TcpListener::from_std(socket.into())?, at, is_tcp })
     }
 
-    /// Waits for a client.
+    /// Takes the next client.
     ///
     /// # Errors
     /// Those of accept(2). `EMFILE` and its like pass when a client leaves: wait and call again.
     #[cfg(unix)]
-    pub async fn accept(&self) -> io::Result<Accepted> {
-        let (socket, from) = std::future::poll_fn(|cx| {
-            self.port.poll_read(cx, |fd| {
-                sys::fault::check(sys::fault::Call::Accept)?;
-                Ok((socket2::SockRef::from(&fd).accept()?, false))
-            })
-        })
-        .await?;
-        self.accepted(socket, &from)
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        let (socket, from) = ready!(self.port.poll_read(cx, |fd| {
+            sys::fault::check(sys::fault::Call::Accept)?;
+            Ok((socket2::SockRef::from(&fd).accept()?, false))
+        }))?;
+        Poll::Ready(self.accepted(socket, &from))
     }
 
-    /// Waits for a client.
+    /// Takes the next client.
     ///
     /// # Errors
     /// Those of accept.
     #[cfg(not(unix))]
-    pub async fn accept(&self) -> io::Result<Accepted> {
-        let (stream, from) = self.listener.accept().await?;
-        self.accepted(stream.into_std()?.into(), &from.into())
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        let (stream, from) = ready!(self.listener.poll_accept(cx))?;
+        Poll::Ready(self.accepted(stream.into_std()?.into(), &from.into()))
     }
 
     fn accepted(&self, socket: Socket, from: &SockAddr) -> io::Result<Accepted> {
@@ -100,6 +98,22 @@ impl StreamListener {
         let peer = from.as_socket();
         Ok(Accepted { conn: stream::conn(socket, info, self.is_tcp)?, peer })
     }
+}
+
+/// Waits for the next client of any of the listeners, the first one first.
+///
+/// # Errors
+/// As [`StreamListener::poll_accept`].
+pub async fn accept_any(listeners: &[StreamListener]) -> io::Result<Accepted> {
+    std::future::poll_fn(|cx| {
+        for listener in listeners {
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Whether a failed accept concerns one client only, who is gone already (accept(2), "Error

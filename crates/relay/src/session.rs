@@ -66,6 +66,7 @@ pub struct Outcome {
 pub struct Totals {
     sent: AtomicU64,
     received: AtomicU64,
+    parent: Option<Arc<Totals>>,
 }
 
 impl Totals {
@@ -74,7 +75,15 @@ impl Totals {
         (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
     }
 
+    /// Totals of a part, which count into those of the whole as well.
+    pub fn part_of(parent: &Arc<Totals>) -> Self {
+        Self { parent: Some(Arc::clone(parent)), ..Self::default() }
+    }
+
     fn add(&self, sent: u64, received: u64) {
+        if let Some(parent) = &self.parent {
+            parent.add(sent, received);
+        }
         self.sent.fetch_add(sent, Ordering::Relaxed);
         self.received.fetch_add(received, Ordering::Relaxed);
     }
@@ -100,6 +109,7 @@ pub struct Session {
     idle: Option<Pin<Box<Sleep>>>,
     timer: Option<Pin<Box<Sleep>>>,
     settle: Option<Settle>,
+    on_eof: Option<Box<dyn FnMut(Side) + Send>>,
 }
 
 /// The last phase: everything is sent, has it arrived?
@@ -136,6 +146,19 @@ impl Session {
             idle: None,
             timer: None,
             settle: None,
+            on_eof: None,
+        }
+    }
+
+    /// Has `tell` called when our input ends ([`Side::LocalInput`]) and when the peer does
+    /// ([`Side::Remote`]).
+    pub fn on_eof(&mut self, tell: impl FnMut(Side) + Send + 'static) {
+        self.on_eof = Some(Box::new(tell));
+    }
+
+    fn tell_eof(&mut self, side: Side) {
+        if let Some(tell) = &mut self.on_eof {
+            tell(side);
         }
     }
 
@@ -159,7 +182,10 @@ impl Session {
         if !self.send_ending {
             match self.send.poll(cx, &mut self.local, &mut self.remote) {
                 Poll::Pending => return,
-                Poll::Ready(Ok(())) => self.send_ending = true,
+                Poll::Ready(Ok(())) => {
+                    self.send_ending = true;
+                    self.tell_eof(Side::LocalInput);
+                }
                 Poll::Ready(Err(PumpError::Source(error))) => {
                     return self.fail_send(Side::LocalInput, error);
                 }
@@ -183,7 +209,10 @@ impl Session {
         if !self.recv_ending {
             match self.recv.poll(cx, &mut self.remote, &mut self.local) {
                 Poll::Pending => return,
-                Poll::Ready(Ok(())) => self.recv_ending = true,
+                Poll::Ready(Ok(())) => {
+                    self.recv_ending = true;
+                    self.tell_eof(Side::Remote);
+                }
                 Poll::Ready(Err(PumpError::Source(error))) => {
                     return self.fail_recv(Side::Remote, error);
                 }

@@ -251,3 +251,20 @@ pub fn duplicate(fd: impl AsFd) -> io::Result<OwnedFd> {
 pub fn advise_sequential(fd: BorrowedFd<'_>) {
     let _ = rustix::fs::fadvise(fd, 0, None, rustix::fs::Advice::Sequential);
 }
+
+/// Duplicates a descriptor that the caller of the program passed by number.
+///
+/// # Errors
+/// `EBADF` when it is not open.
+pub fn duplicate_number(fd: u32) -> io::Result<OwnedFd> {
+    use std::os::fd::FromRawFd;
+    let number = i32::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    // SAFETY: F_DUPFD_CLOEXEC takes any number; the result is new and ours.
+    unsafe {
+        let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3);
+        if copy < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(OwnedFd::from_raw_fd(copy))
+    }
+}

@@ -9,3 +9,13 @@ pub fn raise_default(signal: i32) {
         libc::raise(signal);
     }
 }
+
+/// Whether `signal` is ignored, as under nohup(1): then it must stay so.
+pub fn is_ignored(signal: i32) -> bool {
+    // SAFETY: with a null new action sigaction only reports; all-zero is a valid place for it.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
+    }
+}
