@@ -122,13 +122,13 @@ impl Talk {
 
     /// A client came and was let in.
     pub(crate) fn accepted(&self, peer: &str, protocol: &str) {
-        self.verbose(|| format!("Connection from {}.", escape::escape(peer)));
+        self.verbose(|| format!("Connection from {}.", escape::terminal(peer.as_bytes())));
         self.event("accepted", json!({ "peer": peer, "protocol": protocol }));
     }
 
     /// A client came and was turned away.
     pub(crate) fn refused(&self, peer: &str, why: &str, rule: &str) {
-        self.verbose(|| format!("Connection from {}.", escape::escape(peer)));
+        self.verbose(|| format!("Connection from {}.", escape::terminal(peer.as_bytes())));
         self.verbose(|| format!("New connection denied: {why}"));
         if !rule.is_empty() {
             self.debug(|| format!("denied by {rule}"));
@@ -149,7 +149,7 @@ impl Talk {
 
     /// Connected, and by which way.
     pub(crate) fn connected(&self, peer: &str, local: &str, protocol: &str, attempts: &[Attempt]) {
-        self.verbose(|| format!("Connected to {}.", escape::escape(peer)));
+        self.verbose(|| format!("Connected to {}.", escape::terminal(peer.as_bytes())));
         self.event(
             "connected",
             json!({
@@ -167,14 +167,14 @@ impl Talk {
 
     /// One direction has ended.
     pub(crate) fn ended(&self, peer: &str, side: &str) {
-        self.debug(|| format!("end of stream from {side} ({})", escape::escape(peer)));
+        self.debug(|| format!("end of stream from {side} ({})", escape::terminal(peer.as_bytes())));
         self.event("eof", json!({ "peer": peer, "side": side }));
     }
 
     /// A session is over.
     pub(crate) fn closed(&self, peer: &str, outcome: &Outcome, lasted: Duration) {
         if let Some(losses) = &outcome.losses {
-            self.error(&format!("Warning: {losses}."), &[format!("peer {}", escape::escape(peer))]);
+            self.error(&format!("Warning: {losses}."), &[format!("peer {}", escape::terminal(peer.as_bytes()))]);
         }
         self.event(
             "closed",

@@ -225,17 +225,20 @@ fn clamped(
     (fault::clamp(usize::MAX) != usize::MAX).then(|| write(&first[..len]))
 }
 
-/// Raises the soft limit on open descriptors to the hard one; returns the limit now in force.
-pub fn raise_descriptor_limit() -> Option<u64> {
+/// Raises the soft limit on open descriptors to `wanted`, or as near as the hard one allows;
+/// returns the limit now in force, `None` when there is none.
+pub fn raise_descriptor_limit(wanted: u64) -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    if limit.current < limit.maximum || limit.maximum.is_none() {
-        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-        if setrlimit(Resource::Nofile, raised).is_ok() {
-            return limit.maximum;
-        }
+    let current = limit.current?;
+    if current >= wanted {
+        return Some(current);
     }
-    limit.current
+    let raised = limit.maximum.map_or(wanted, |most| most.min(wanted));
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum }) {
+        Ok(()) => Some(raised),
+        Err(_) => Some(current),
+    }
 }
 
 /// Duplicates a descriptor, close-on-exec.
