@@ -247,6 +247,16 @@ impl Conn {
         }
     }
 
+    /// Whether descriptors have something to read at this moment, be it only the end. False for
+    /// conns whose bytes pass through code: there only a receive can tell.
+    pub fn is_readable(&self) -> bool {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(plain) => plain.is_readable(),
+            Body::Wrapped(_) => false,
+        }
+    }
+
     /// See [`Duplex::linger`].
     pub fn linger(&self) -> Duration {
         match &self.body {

@@ -188,6 +188,10 @@ impl Plain {
         }
     }
 
+    pub(crate) fn is_readable(&self) -> bool {
+        self.input().is_some_and(|port| !port.is_pollable() || sys::fd::is_readable(port.as_fd()))
+    }
+
     pub(crate) fn linger(&self) -> Duration {
         match self.input() {
             Some(port) if port.kind() == FdKind::Terminal || !self.flowed => Duration::ZERO,

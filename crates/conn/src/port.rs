@@ -49,6 +49,23 @@ impl Port {
         Ok(Self { wait, kind: FdKind::Socket, exclusive: true })
     }
 
+    /// A datagram socket of our own. Its errors (nobody listens there) make it readable too.
+    ///
+    /// # Errors
+    /// As [`Port::socket`].
+    pub fn datagram_socket(fd: OwnedFd) -> io::Result<Self> {
+        sys::fd::set_nonblocking(fd.as_fd())?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        // A waiting error alone is not "readable" to the poller; as an urgent condition it is.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let interest = {
+            sys::socket::report_errors_as_urgent(fd.as_fd());
+            interest | Interest::PRIORITY
+        };
+        let wait = Wait::Registered(register(fd, interest)?);
+        Ok(Self { wait, kind: FdKind::Socket, exclusive: true })
+    }
+
     /// A descriptor that others may share: standard input, or standard output with `write`. Our own
     /// copy is made; the original is not changed.
     ///

@@ -30,7 +30,7 @@ impl MessageSocket {
             sys::socket::grow_receive_buffer(&socket, RECEIVE_BUFFER);
             datagram::enable_gro(socket.as_fd());
         }
-        Ok(Self { port: Port::socket(socket.into())?, segments: AtomicBool::new(is_udp) })
+        Ok(Self { port: Port::datagram_socket(socket.into())?, segments: AtomicBool::new(is_udp) })
     }
 
     /// Pins the socket to one peer: the system then drops what others send, and reports when the

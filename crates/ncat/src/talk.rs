@@ -48,11 +48,6 @@ impl Talk {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// How often `-v` was given.
-    pub(crate) fn level(&self) -> u8 {
-        self.inner.level
-    }
-
     /// Time since the program started.
     pub(crate) fn elapsed(&self) -> Duration {
         self.inner.started.elapsed()

@@ -290,7 +290,9 @@ impl Session {
 
     /// Sends what is ready; true when nothing is and the pause granted to the source is over.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.send.is_drained() || self.send_ending || self.send.yielded {
+        let is_busy = !self.send.is_drained() || self.send_ending || self.send.yielded;
+        // A splice holds nothing back, so waiting for a full socket looks like waiting for input.
+        if is_busy || self.local.is_readable() {
             self.timer = None;
             return false;
         }

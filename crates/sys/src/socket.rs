@@ -53,3 +53,21 @@ pub fn take_error(fd: std::os::fd::BorrowedFd<'_>) -> Option<io::Error> {
 pub fn reset_on_close(fd: std::os::fd::BorrowedFd<'_>) {
     let _ = rustix::net::sockopt::set_socket_linger(fd, Some(std::time::Duration::ZERO));
 }
+
+/// Has a waiting error reported as an urgent condition besides (`SO_SELECT_ERR_QUEUE`, socket(7)).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn report_errors_as_urgent(fd: std::os::fd::BorrowedFd<'_>) {
+    use std::os::fd::AsRawFd;
+    const SO_SELECT_ERR_QUEUE: libc::c_int = 45;
+    let on: libc::c_int = 1;
+    // SAFETY: the option takes one int; a kernel without it is no worse off.
+    unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_SELECT_ERR_QUEUE,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        );
+    }
+}
