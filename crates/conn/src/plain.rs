@@ -15,7 +15,7 @@ use crate::{Recv, Shape, advance};
 
 /// Pieces written in one call.
 const VECTORS: usize = 64;
-/// How long a source that has been flowing may pause before it counts as having nothing ready.
+/// How long a program that feeds us may pause before it counts as having nothing ready.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where bytes come out of a plain conn.
@@ -46,7 +46,6 @@ pub struct Plain {
     input: Input,
     output: Output,
     scratch: Scratch,
-    flowed: bool,
     /// Standard output's number is given up together with our copy of it.
     releases_stdout: bool,
     /// The transport tells what the peer has acknowledged (TCP).
@@ -65,7 +64,6 @@ impl Plain {
             input,
             output,
             scratch: Scratch::default(),
-            flowed: false,
             releases_stdout: false,
             acknowledges: false,
         }
@@ -125,7 +123,6 @@ impl Plain {
             Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
             Poll::Ready(Ok(0)) if shape == Shape::Stream => Poll::Ready(Ok(Recv::End)),
             Poll::Ready(Ok(n)) => {
-                self.flowed = true;
                 out.push_back(buf.split().freeze());
                 self.scratch.keep(buf, n == size);
                 Poll::Ready(Ok(Recv::Data))
@@ -194,15 +191,11 @@ impl Plain {
 
     pub(crate) fn linger(&self) -> Duration {
         match self.input() {
-            Some(port) if port.kind() == FdKind::Terminal || !self.flowed => Duration::ZERO,
+            // A person who has typed nothing is not about to; a program may be.
+            Some(port) if port.kind() == FdKind::Terminal => Duration::ZERO,
             Some(_) => PAUSE,
             None => Duration::ZERO,
         }
-    }
-
-    /// Tells the conn that bytes have come out of it without its help (splice).
-    pub fn note_flow(&mut self) {
-        self.flowed = true;
     }
 
     pub(crate) fn undelivered(&self) -> io::Result<Option<usize>> {

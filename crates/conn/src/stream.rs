@@ -18,14 +18,13 @@ pub struct StreamDuplex<R, W> {
     reader: R,
     writer: W,
     scratch: Scratch,
-    flowed: bool,
     linger: Duration,
 }
 
 impl<R, W> StreamDuplex<R, W> {
-    /// Joins them. `linger` is how long a source that has been flowing may pause.
+    /// Joins them. `linger` is how long the reader may pause before it counts as having nothing ready.
     pub fn new(reader: R, writer: W, linger: Duration) -> Self {
-        Self { reader, writer, scratch: Scratch::default(), flowed: false, linger }
+        Self { reader, writer, scratch: Scratch::default(), linger }
     }
 }
 
@@ -54,7 +53,6 @@ where
         if n == 0 {
             return Poll::Ready(Ok(Recv::End));
         }
-        self.flowed = true;
         out.push_back(buf.split().freeze());
         self.scratch.keep(buf, n == size);
         Poll::Ready(Ok(Recv::Data))
@@ -79,6 +77,6 @@ where
     }
 
     fn linger(&self) -> Duration {
-        if self.flowed { self.linger } else { Duration::ZERO }
+        self.linger
     }
 }

@@ -20,10 +20,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::connect::{Joined, join_with};
 use crate::exit::Exit;
 use crate::listen::{self, Listeners};
+use crate::local;
 use crate::run::Context;
 use crate::signals::{Signals, on_totals_request};
 use crate::talk::{Talk, words};
-use crate::local;
 
 /// How long a datagram peer of a `-k` listener is remembered without a datagram either way when
 /// `-i` is not given: what NATs are asked to keep a mapping for (RFC 4787, REQ-5).

@@ -11,11 +11,11 @@ use relay::{EndedBy, Outcome, Session, SessionError, Side, Totals};
 use tokio::time::Instant;
 
 use crate::exit::Exit;
+use crate::local;
 use crate::progress::Progress;
 use crate::run::Context;
 use crate::signals::{Signals, on_totals_request};
 use crate::talk::words;
-use crate::local;
 
 /// A connection, and what must be kept as long as it lives.
 pub(crate) struct Opened {
@@ -142,7 +142,9 @@ fn failed(context: &Context, peer: &str, outcome: &Outcome, error: &SessionError
             Exit::Local
         }
         Side::LocalInput => {
-            context.talk.error(&format!("{reason}."), &[format!("reading standard input; {moved}")]);
+            context
+                .talk
+                .error(&format!("{reason}."), &[format!("reading standard input; {moved}")]);
             Exit::Network
         }
         Side::Remote => {

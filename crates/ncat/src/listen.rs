@@ -18,10 +18,10 @@ use plan::{Family, Listen, Transport};
 use crate::clients::{self, Door};
 use crate::connect::{self, family};
 use crate::exit::Exit;
+use crate::local;
 use crate::run::Context;
 use crate::signals::Signals;
 use crate::talk::words;
-use crate::local;
 
 /// Pause when the system has no descriptor left for a client who waits.
 const NO_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
@@ -198,14 +198,10 @@ fn raise_descriptor_limit(_context: &Context, _spec: &Listen) {}
 async fn load_access(context: &Context, spec: &Listen) -> Result<AccessRules, Exit> {
     let (access, family, numeric) = (spec.access.clone(), family(spec.family), spec.numeric);
     let load = move || {
-        AccessRules::load(
-            &access,
-            &mut |path| std::fs::read_to_string(path),
-            &mut |host| {
-                let found = sys::resolve::resolve(host, 0, family, numeric)?;
-                Ok(found.into_iter().map(|addr| addr.ip()).collect())
-            },
-        )
+        AccessRules::load(&access, &mut |path| std::fs::read_to_string(path), &mut |host| {
+            let found = sys::resolve::resolve(host, 0, family, numeric)?;
+            Ok(found.into_iter().map(|addr| addr.ip()).collect())
+        })
     };
     let loaded = tokio::task::spawn_blocking(load).await;
     let error = match loaded {

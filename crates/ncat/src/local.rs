@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use conn::Conn;
 use conn::stage::{Crlf, Delay, Tap, Telnet};
-use endpoint::stdio::{self, Wanted};
 use endpoint::OpenError;
+use endpoint::stdio::{self, Wanted};
 use gate::{Action, Gatekeeper};
 use plan::{EofPolicy, Flow, Plan, Quit, StageSpec};
 use relay::{AfterLocalEnd, OnLocalEnd, OnRemoteEnd, Rules};

@@ -46,7 +46,11 @@ impl Logs {
 fn open(path: &Path, append: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true);
-    if append { options.append(true) } else { options.write(true).truncate(true) };
+    if append {
+        options.append(true)
+    } else {
+        options.write(true).truncate(true)
+    };
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o664);
     options.open(path)

@@ -40,7 +40,8 @@ pub(crate) async fn run(context: &Context, spec: &Connect) -> Exit {
             Exit::Done
         }
         Err(error) => {
-            let more = [format!("udp {peer} is closed: its system says that nothing listens there")];
+            let more =
+                [format!("udp {peer} is closed: its system says that nothing listens there")];
             context.talk.error(&format!("{}.", words(&error)), &more);
             Exit::Network
         }

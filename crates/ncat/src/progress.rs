@@ -24,11 +24,7 @@ mod bar {
     }
 
     impl Progress {
-        pub(crate) fn start(
-            spec: &TalkSpec,
-            totals: &Arc<Totals>,
-            expected: Option<u64>,
-        ) -> Self {
+        pub(crate) fn start(spec: &TalkSpec, totals: &Arc<Totals>, expected: Option<u64>) -> Self {
             let wanted = spec.progress && std::io::stderr().is_terminal();
             let bar = wanted.then(|| bar(expected.filter(|bytes| *bytes > 0)));
             Self { bar, totals: Arc::clone(totals), expected }
@@ -46,7 +42,8 @@ mod bar {
         fn draw(&self, bar: &ProgressBar) {
             let (sent, received) = self.totals.read();
             // With a file to send, its size is the end; otherwise both directions count.
-            let position = if self.expected.is_some_and(|n| n > 0) { sent } else { sent + received };
+            let position =
+                if self.expected.is_some_and(|n| n > 0) { sent } else { sent + received };
             bar.set_position(position);
         }
 

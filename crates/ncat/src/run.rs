@@ -115,7 +115,8 @@ impl Context {
             OpenError::Resolve { .. } => {
                 self.talk.error(
                     &format!("{error}. QUITTING."),
-                    &["hint: check the spelling, or give an address; -n never looks names up".into()],
+                    &["hint: check the spelling, or give an address; -n never looks names up"
+                        .into()],
                 );
                 (Exit::Local, error.to_string())
             }
@@ -133,7 +134,8 @@ impl Context {
                         after.as_secs_f64(),
                         tried(attempts)
                     ),
-                    "hint: a firewall that drops packets looks like this; -v lists every address".into(),
+                    "hint: a firewall that drops packets looks like this; -v lists every address"
+                        .into(),
                 ];
                 self.talk.error("TIMEOUT.", &more);
                 (Exit::Network, "TIMEOUT".into())
@@ -190,7 +192,9 @@ fn hint(error: &std::io::Error) -> Option<String> {
         PermissionDenied,
     };
     let text = match error.kind() {
-        ConnectionRefused => "nothing listens there, or a firewall answered; -v lists every address",
+        ConnectionRefused => {
+            "nothing listens there, or a firewall answered; -v lists every address"
+        }
         HostUnreachable | NetworkUnreachable => "there is no route to it from here",
         AddrNotAvailable => "-s must be an address of this machine",
         NotFound => "the path does not exist; is the server running?",

@@ -169,7 +169,10 @@ impl Talk {
     /// A session is over.
     pub(crate) fn closed(&self, peer: &str, outcome: &Outcome, lasted: Duration) {
         if let Some(losses) = &outcome.losses {
-            self.error(&format!("Warning: {losses}."), &[format!("peer {}", escape::terminal(peer.as_bytes()))]);
+            self.error(
+                &format!("Warning: {losses}."),
+                &[format!("peer {}", escape::terminal(peer.as_bytes()))],
+            );
         }
         self.event(
             "closed",
