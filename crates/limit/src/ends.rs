@@ -50,9 +50,7 @@ pub(crate) fn sink(count: u64, checked: bool) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        if checked
-            && let Some(at) = pattern::first_difference(&block[..size], done, &mut scratch)
-        {
+        if checked && let Some(at) = pattern::first_difference(&block[..size], done, &mut scratch) {
             return Err(io::Error::other(format!("the stream differs at byte {at}")));
         }
         done += size as u64;
