@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, pipe, splice};
 
 /// Bytes asked for in one call, and the size of the pipes: Linux' default pipe-max-size. Larger
@@ -20,9 +21,26 @@ pub(crate) fn send(port: u16) -> io::Result<()> {
     Ok(())
 }
 
-/// One accepted connection to stdout.
+/// One accepted connection to stdout, waiting inside splice. The fastest for bulk, but see
+/// [`Wait::InSplice`]: no interactive tool may do this.
 pub(crate) fn recv(port: u16) -> io::Result<()> {
-    inward(&accept(port)?)
+    inward(&accept(port)?, Wait::InSplice)
+}
+
+/// The same, waiting in poll as a tool for live traffic must.
+pub(crate) fn recv_live(port: u16) -> io::Result<()> {
+    inward(&accept(port)?, Wait::InPoll)
+}
+
+/// Where to wait for the socket when stdout is a pipe.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// A splice that waits for the socket holds the pipe's lock meanwhile, and whoever reads the
+    /// pipe cannot get at what is in it (seen on Linux 6.18): the last bytes before a silence stay
+    /// in the pipe for as long as the silence lasts. The end of the stream frees them.
+    InSplice,
+    /// Nobody is held up; costs a call per splice and wakes the reader more often.
+    InPoll,
 }
 
 pub(crate) fn both_connect(port: u16) -> io::Result<()> {
@@ -41,7 +59,7 @@ fn accept(port: u16) -> io::Result<TcpStream> {
 fn both(socket: &TcpStream) -> io::Result<()> {
     std::thread::scope(|scope| {
         let sender = scope.spawn(|| outward(socket));
-        inward(socket)?;
+        inward(socket, Wait::InPoll)?;
         sender.join().map_err(|_| io::Error::other("the sending thread panicked"))?
     })
 }
@@ -60,13 +78,19 @@ fn outward(socket: &TcpStream) -> io::Result<()> {
 }
 
 /// The socket to stdout: one splice when stdout is a pipe, else two through a pipe of our own.
-fn inward(socket: &TcpStream) -> io::Result<()> {
+fn inward(socket: &TcpStream, wait: Wait) -> io::Result<()> {
     let stdout = io::stdout();
     let stdout = stdout.as_fd();
     if is_pipe(stdout)? {
         widen(stdout);
-        while splice(socket, None, stdout, None, CHUNK, SpliceFlags::MOVE)? > 0 {}
-        return Ok(());
+        loop {
+            if wait == Wait::InPoll {
+                poll(&mut [PollFd::new(socket, PollFlags::IN)], None)?;
+            }
+            if splice(socket, None, stdout, None, CHUNK, SpliceFlags::MOVE)? == 0 {
+                return Ok(());
+            }
+        }
     }
     let (pipe_out, pipe_in) = pipe()?;
     widen(pipe_in.as_fd());

@@ -18,7 +18,8 @@ mod ends;
 #[cfg(target_os = "linux")]
 mod pattern;
 
-const USAGE: &str = "usage: limit send PORT | recv PORT | both-connect PORT | both-listen PORT
+const USAGE: &str =
+    "usage: limit send PORT | recv PORT | recv-live PORT | both-connect PORT | both-listen PORT
        limit feed BYTES|inf [--pattern] | sink BYTES|inf [--pattern] | udp-send PORT";
 
 fn main() -> ExitCode {
@@ -38,6 +39,7 @@ fn run(args: &[&str]) -> std::io::Result<()> {
     match *args {
         ["send", port] => carry::send(number(port)?),
         ["recv", port] => carry::recv(number(port)?),
+        ["recv-live", port] => carry::recv_live(number(port)?),
         ["both-connect", port] => carry::both_connect(number(port)?),
         ["both-listen", port] => carry::both_listen(number(port)?),
         ["feed", count] => ends::feed(bytes(count)?, false),

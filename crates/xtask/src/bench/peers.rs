@@ -10,6 +10,8 @@ pub(crate) const OPENBSD: &str = "nc.openbsd";
 pub(crate) const SOCAT: &str = "socat";
 pub(crate) const SOCAT_1M: &str = "socat -b1M";
 pub(crate) const LIMIT: &str = "limit";
+/// The limit program waiting in poll instead of inside splice: see its source for why that matters.
+pub(crate) const LIMIT_LIVE: &str = "limit, polled";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
@@ -17,7 +19,8 @@ enum Family {
     OpenBsd,
     /// With the arguments of `-b`.
     Socat(&'static [&'static str]),
-    Limit,
+    /// With its word for receiving.
+    Limit(&'static str),
 }
 
 /// One tool.
@@ -64,7 +67,8 @@ pub(crate) fn all(release: &Path) -> Vec<Peer> {
         peer(OPENBSD, "/bin/nc.openbsd".into(), Family::OpenBsd),
         peer(SOCAT, "/usr/bin/socat".into(), Family::Socat(&[])),
         peer(SOCAT_1M, "/usr/bin/socat".into(), Family::Socat(&["-b", "1048576"])),
-        peer(LIMIT, release.join("limit"), Family::Limit),
+        peer(LIMIT, release.join("limit"), Family::Limit("recv")),
+        peer(LIMIT_LIVE, release.join("limit"), Family::Limit("recv-live")),
     ]
 }
 
@@ -109,9 +113,9 @@ impl Peer {
                 };
                 [&block.join(" "), " ", &rest].concat()
             }
-            Family::Limit => match job {
+            Family::Limit(recv) => match job {
                 Job::Send => format!("send {port}"),
-                Job::Recv => format!("recv {port}"),
+                Job::Recv => format!("{recv} {port}"),
                 Job::Connect => format!("both-connect {port}"),
                 Job::Listen => format!("both-listen {port}"),
                 _ => return None,
