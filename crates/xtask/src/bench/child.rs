@@ -162,6 +162,24 @@ impl Drop for Child {
     }
 }
 
+/// Runs `start` with the calling thread bound to one processor, which children inherit. Where a
+/// burst must not be lost to a neighbour's time slice, each end gets a processor of its own. On a
+/// machine with one processor nothing is bound.
+pub(crate) fn on_processor<T>(processor: usize, start: impl FnOnce() -> T) -> io::Result<T> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let before = sched_getaffinity(None)?;
+    let allowed: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&cpu| before.is_set(cpu)).collect();
+    if allowed.len() < 2 {
+        return Ok(start());
+    }
+    let mut one = CpuSet::new();
+    one.set(allowed[processor % allowed.len()]);
+    sched_setaffinity(None, &one)?;
+    let started = start();
+    sched_setaffinity(None, &before)?;
+    Ok(started)
+}
+
 /// See [`Child::watchdog`].
 #[derive(Debug)]
 pub(crate) struct Watchdog {
@@ -169,11 +187,11 @@ pub(crate) struct Watchdog {
 }
 
 /// A file without a name: gone with its last descriptor, even when the bench is killed.
-fn scratch_file(dir: &Path) -> io::Result<File> {
+pub(crate) fn scratch_file(dir: &Path) -> io::Result<File> {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let path = dir.join(format!("stderr-{}-{number}", std::process::id()));
+    let path = dir.join(format!("ncat-bench-{}-{number}", std::process::id()));
     let file = File::options().read(true).write(true).create_new(true).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)

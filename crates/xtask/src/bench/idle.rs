@@ -25,6 +25,9 @@ const CLIENTS_OF_SELECT: u32 = 900;
 /// Clients that come while the others idle.
 const NEWCOMERS: usize = 50;
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two clients: a short accept queue that overflows costs a second each time (the client's
+/// SYN is sent again), which would measure TCP's patience.
+const PACE: Duration = Duration::from_micros(200);
 
 pub(crate) fn run(context: &Context) -> io::Result<Section> {
     let peers = context.named(&[OURS, NCAT]);
@@ -77,7 +80,10 @@ fn once(context: &Context, peer: &Peer, count: u32) -> Result<Vec<f64>, Fault> {
     let mut clients: Vec<TcpStream> = Vec::new();
     for number in 0..count {
         match connect(port) {
-            Ok(client) => clients.push(client),
+            Ok(client) => {
+                clients.push(client);
+                std::thread::sleep(PACE);
+            }
             Err(error) => {
                 let ended = if server.has_ended() { server.complaint() } else { String::new() };
                 return Err(Fault::Failed(format!("client {number}: {error} {ended}")));

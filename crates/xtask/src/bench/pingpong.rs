@@ -19,21 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(context: &Context) -> io::Result<Section> {
     let peers = context.named(&[super::report::OURS, NCAT, OPENBSD, SOCAT, LIMIT]);
-    let rows = interleave(&peers, &METRICS, context.pick(5, 3), |peer, _| once(context, peer));
+    let rows = interleave(&peers, &METRICS, context.pick(9, 5), |peer, _| once(context, peer));
     let mut section = Section {
         id: "pingpong",
         title: "64-byte ping-pong through the client".to_owned(),
         how: format!(
             "`X 127.0.0.1 PORT` between two pipes of the bench, which is also the echo server; \
              {ROUND_TRIPS} round trips a run, median of the runs' percentiles. \"No worse\" allows \
-             5 % for noise."
+             for what a tool against itself was seen to differ: 5 % at p50, 10 % at p99."
         ),
         metrics: METRICS.into(),
         rows,
         ..Section::default()
     };
-    for metric in [0, 1] {
-        section.at_most(metric, 1.05, OPENBSD);
+    for (metric, noise) in [(0, 1.05), (1, 1.1)] {
+        section.at_most(metric, noise, OPENBSD);
         section.at_most(metric, 1.0, NCAT);
     }
     Ok(section)

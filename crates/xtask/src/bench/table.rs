@@ -90,10 +90,13 @@ fn row_cells(section: &Section, row: &Row, width: usize) -> Vec<String> {
     out
 }
 
-/// Three significant digits at least, and no decimals where they would be noise.
+/// Three significant digits at least, and no decimals where they would be noise. An infinite time
+/// is one that was not reached.
 fn figure(value: f64) -> String {
     let size = value.abs();
-    if size >= 100.0 || value == 0.0 {
+    if size.is_infinite() {
+        "never".to_owned()
+    } else if size >= 100.0 || value == 0.0 {
         format!("{value:.0}")
     } else if size >= 10.0 {
         format!("{value:.1}")
