@@ -122,11 +122,16 @@ impl Child {
 
     /// How it ended and what it said, for a fault.
     pub(crate) fn complaint(&mut self) -> String {
-        let mut said = String::new();
-        let _ = self.stderr.rewind();
-        let _ = (&self.stderr).take(200).read_to_string(&mut said);
         let ended = self.finished.map_or("still running".to_owned(), |f| f.status.to_string());
-        format!("{}: {ended}: {}", self.name, said.trim())
+        format!("{}: {ended}: {}", self.name, self.said())
+    }
+
+    /// The first 200 bytes of its stderr.
+    pub(crate) fn said(&self) -> String {
+        let mut said = Vec::new();
+        let _ = (&self.stderr).rewind();
+        let _ = (&self.stderr).take(200).read_to_end(&mut said);
+        String::from_utf8_lossy(&said).trim().to_owned()
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {
@@ -219,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_hanging_child_is_a_fault_and_is_killed() {
-        let mut child = shell("sleep 1000");
+        let mut child = shell("exec sleep 1000");
         let early = child.wait(Instant::now() + Duration::from_millis(20));
         assert!(matches!(early, Err(Fault::Hung(_))));
         assert!(!child.kill().unwrap().status.success());
@@ -227,7 +232,7 @@ mod tests {
 
     #[test]
     fn the_watchdog_kills() {
-        let mut child = shell("sleep 1000");
+        let mut child = shell("exec sleep 1000");
         let _dog = child.watchdog(Duration::from_millis(20)).unwrap();
         assert!(!child.wait(soon()).unwrap().status.success());
     }

@@ -1,9 +1,12 @@
 //! The tools that are compared, and how each is asked for the same thing.
 
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use super::report::OURS;
+use super::child::{Child, Stdio2, scratch_file};
+use super::report::{Fault, OURS};
 
 pub(crate) const NCAT: &str = "ncat";
 pub(crate) const OPENBSD: &str = "nc.openbsd";
@@ -125,17 +128,25 @@ impl Peer {
     }
 
     /// First line of what the tool says about its version, for the head of the report.
-    pub(crate) fn version(&self) -> String {
+    pub(crate) fn version(&self, scratch: &Path) -> String {
         let Some(args) = self.args(Job::Version, 0).filter(|_| self.present) else {
             return if self.present { "part of this workspace" } else { "MISSING" }.to_owned();
         };
-        let Ok(output) = Command::new(&self.program).args(args).output() else {
-            return "does not run".to_owned();
-        };
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8_lossy(&text).into_owned();
+        self.ask(&args, scratch).unwrap_or_else(|fault| format!("{fault:?}"))
+    }
+
+    fn ask(&self, args: &[String], scratch: &Path) -> Result<String, Fault> {
+        let mut output = scratch_file(scratch)?;
+        let stdio = Stdio2::new(Stdio::null(), output.try_clone()?);
+        let mut child = Child::start(&self.program, args, stdio, scratch)?;
+        child.wait(Instant::now() + Duration::from_secs(5))?;
+        let mut text = String::new();
+        output.rewind()?;
+        output.read_to_string(&mut text)?;
+        // nc.openbsd says it on stderr.
+        text.push_str(&child.said());
         let line = text.lines().find(|line| line.to_lowercase().contains("version"));
-        line.or(text.lines().next()).unwrap_or("says nothing").trim().to_owned()
+        Ok(line.or(text.lines().next()).unwrap_or("says nothing").trim().to_owned())
     }
 }
 
@@ -154,6 +165,6 @@ mod tests {
         assert_eq!(words(SOCAT_1M, Job::Send).unwrap(), "-b 1048576 -u - TCP:127.0.0.1:77");
         assert_eq!(words(OPENBSD, Job::ListenMany(3)), None);
         assert!(!peers.last().unwrap().present);
-        assert_eq!(peers.last().unwrap().version(), "MISSING");
+        assert_eq!(peers.last().unwrap().version(Path::new("/")), "MISSING");
     }
 }

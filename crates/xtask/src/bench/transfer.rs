@@ -20,7 +20,9 @@ const METRICS: [Metric; 5] = [
 ];
 
 /// No transfer of the bench takes a tenth of this unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+fn patience(context: &Context) -> Duration {
+    context.pick(Duration::from_secs(120), Duration::from_secs(20))
+}
 
 /// Whether to look at every byte (slow, untimed) or only to count them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +125,7 @@ fn one_way(
     input: Option<&Path>,
     check: Check,
 ) -> Result<Vec<f64>, Fault> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience(context);
     // The receiver's stdin stays open and silent, as a terminal would be.
     let mut held = Vec::new();
     let mut sink_input: Option<PipeReader> = None;
@@ -170,7 +172,7 @@ fn one_way(
 
 /// Two feeders, two sinks; the tools are killed once the sinks are full.
 fn two_way(context: &Context, peer: &Peer, bytes: u64, check: Check) -> Result<Vec<f64>, Fault> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience(context);
     // Ends kept open here, so that neither tool sees an end of stream or a broken pipe.
     let mut held: Vec<(io::PipeWriter, PipeReader)> = Vec::new();
     let mut ends = || -> io::Result<(Stdio2, io::PipeWriter, PipeReader)> {
@@ -267,7 +269,7 @@ impl InputFile {
         let into = Stdio2::new(Stdio::null(), file.try_clone()?);
         let made = context
             .start_limit(&format!("feed {bytes} --pattern"), into)
-            .and_then(|mut child| child.success(Instant::now() + PATIENCE));
+            .and_then(|mut child| child.success(Instant::now() + patience(context)));
         made.map_err(|fault| io::Error::other(format!("making the input file: {fault:?}")))?;
         // Written back now, so that the disk is quiet while we measure; the pages stay in memory.
         file.sync_all()?;
