@@ -1,2 +1,51 @@
 //! `cargo xtask`: what is done to this workspace, in Rust instead of shell.
-fn main() {}
+//!
+//! One module and one line of [`TASKS`] for each task.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a tool for developers, which talks")]
+
+mod ci;
+mod fuzz;
+mod peers;
+mod step;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// A task's name, what it does, and its function, which gets the arguments after the name.
+type Task = (&'static str, &'static str, fn(&[String]) -> Result<(), String>);
+
+const TASKS: &[Task] = &[
+    ("ci", "test, licences, feature sets; --cross: other systems too", ci::run),
+    ("fuzz", "[SECONDS]: replay the seeds, then fuzz each target", fuzz::run),
+    ("test", "install the peers when root, then check and test everything", test::run),
+    ("tidy", "the house rules; --update: rewrite the list of dependencies", tidy::run),
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = args.split_first() else {
+        println!("usage: cargo xtask TASK [ARG]...\n");
+        TASKS.iter().for_each(|(name, about, _)| println!("  {name:8} {about}"));
+        return ExitCode::from(2);
+    };
+    match call(name, rest) {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(error)) => {
+            step::complain(&error);
+            ExitCode::FAILURE
+        }
+        None => {
+            step::complain(&format!("no task {name:?}; cargo xtask lists them"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs a task by name; `None` when this tree has no such task.
+fn call(name: &str, args: &[String]) -> Option<Result<(), String>> {
+    let (_, _, run) = TASKS.iter().find(|task| task.0 == name)?;
+    Some(run(args))
+}
