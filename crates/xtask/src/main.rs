@@ -14,8 +14,10 @@ mod tidy;
 
 use std::process::ExitCode;
 
-/// A task's name, what it does, and its function, which gets the arguments after the name.
-type Task = (&'static str, &'static str, fn(&[String]) -> Result<(), String>);
+/// Does a task; gets the arguments after its name.
+type Run = fn(&[String]) -> Result<(), String>;
+/// A task's name, what it does, and its function.
+type Task = (&'static str, &'static str, Run);
 
 const TASKS: &[Task] = &[
     ("ci", "test, licences, feature sets; --cross: other systems too", ci::run),
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
         TASKS.iter().for_each(|(name, about, _)| println!("  {name:8} {about}"));
         return ExitCode::from(2);
     };
-    match call(name, rest) {
+    match find(name).map(|run| run(rest)) {
         Some(Ok(())) => ExitCode::SUCCESS,
         Some(Err(error)) => {
             step::complain(&error);
@@ -44,8 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a task by name; `None` when this tree has no such task.
-fn call(name: &str, args: &[String]) -> Option<Result<(), String>> {
-    let (_, _, run) = TASKS.iter().find(|task| task.0 == name)?;
-    Some(run(args))
+/// A task's function; `None` when this tree has no such task.
+fn find(name: &str) -> Option<Run> {
+    TASKS.iter().find(|task| task.0 == name).map(|task| task.2)
 }

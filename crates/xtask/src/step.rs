@@ -75,17 +75,13 @@ impl Steps {
 
     /// A step that is another task, if this tree has it.
     pub(crate) fn task(&mut self, name: &str, args: &[&str]) {
-        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let title = format!("{name} {}", args.join(" "));
-        let mut there = true;
-        self.step(title.trim_end(), || {
-            crate::call(name, &args).unwrap_or_else(|| {
-                there = false;
-                Ok(())
-            })
-        });
-        if !there {
-            self.skip(&format!("{}: no such task yet", title.trim_end()));
+        let title = [&[name], args].concat().join(" ");
+        match crate::find(name) {
+            Some(run) => {
+                let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+                self.step(&title, || run(&args));
+            }
+            None => self.skip(&format!("{title}: no such task yet")),
         }
     }
 
