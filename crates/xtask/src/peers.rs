@@ -21,7 +21,7 @@ const PEERS: &[Peer] = &[
     Peer { package: "strace", program: "strace", tests: "failing system calls" },
     Peer { package: "gcc", program: "gcc", tests: "the bench's limit program, getopt comparison" },
     Peer { package: "busybox-static", program: "busybox", tests: "other kernels' features" },
-    Peer { package: "user-mode-linux", program: "linux", tests: "other kernels' features" },
+    Peer { package: "user-mode-linux", program: "linux.uml", tests: "other kernels' features" },
 ];
 
 impl Peer {

@@ -69,7 +69,10 @@ struct Counted {
 
 impl Counted {
     fn ended_well(&self) -> Result<(), String> {
-        if self.status.success() { Ok(()) } else { Err(format!("cargo test: {}", self.status)) }
+        if !self.status.success() {
+            return Err(format!("cargo test: {}", self.status));
+        }
+        if self.tally.is_complete() { Ok(()) } else { Err("a test program told no result".into()) }
     }
 
     fn note_skip(&mut self, line: &str) {
