@@ -1,16 +1,213 @@
 //! From options to a plan: every rule that spans options.
+//!
+//! Called once, after the option scanner. The rules are data (`rules`), the reading of operands is
+//! apart (`operands`), and what is left here only copies. No I/O and no name look-up: the caller may
+//! print the result and stop.
 
-use crate::{Plan, RawArgs};
+mod operands;
+mod rules;
 
-/// Why the options cannot be carried out; its text is the first line shown, exit code 2.
+use crate::{
+    AccessSpec, Connect, DEFAULT_CONNECT_TIMEOUT, DEFAULT_DATAGRAM_SIZE, DEFAULT_MAX_CONNS,
+    EofPolicy, Family, Flow, Limits, Listen, LogSpec, Mode, Plan, Quit, RawArgs, RawFamily,
+    RawTransport, StageSpec, TalkSpec, Transport,
+};
+
+use self::operands::Operands;
+use self::rules::Facts;
+
+/// Why the options cannot be carried out; exit code 2.
+///
+/// The text is what follows `Ncat: `, without a final newline: the first line as Ncat words it
+/// (` QUITTING.` included), then perhaps indented lines of ours.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct PlanError(pub String);
 
-/// Applies the rules.
+/// Applies the rules, in Ncat's order, so that the error it would show is the one shown.
 ///
 /// # Errors
-/// [`PlanError`] for every refused combination.
-pub fn build(_raw: &RawArgs) -> Result<Plan, PlanError> {
-    Err(PlanError("not yet".into()))
+/// [`PlanError`] for every refused combination, for operands that cannot be understood, and, after
+/// all of those, for capabilities this build does not have.
+pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
+    let facts = Facts::new(raw);
+    rules::check(rules::BEFORE_OPERANDS, &facts)?;
+    let operands = operands::read(&facts)?;
+    rules::check(rules::AFTER_OPERANDS, &facts)?;
+    rules::check_later(&facts)?;
+
+    Ok(Plan {
+        mode: mode(&facts, operands),
+        stages: stages(raw),
+        flow: flow(raw),
+        eof: eof(&facts),
+        quit: match raw.quit {
+            None => Quit::Default,
+            Some(None) => Quit::Never,
+            Some(Some(time)) => Quit::After(time),
+        },
+        limits: Limits {
+            connect_timeout: raw.wait.unwrap_or(DEFAULT_CONNECT_TIMEOUT),
+            idle_timeout: raw.idle,
+            datagram_size: raw.datagram_size.unwrap_or(DEFAULT_DATAGRAM_SIZE),
+        },
+        logs: logs(raw),
+        talk: TalkSpec {
+            verbosity: raw.verbosity,
+            // --json-fd alone is taken as a wish for events: naming their destination means nothing else.
+            json_fd: raw.json_fd.or(raw.json.then_some(2)),
+            progress: raw.progress,
+            test_marks: raw.test_marks,
+        },
+        warnings: warnings(&facts),
+    })
 }
+
+/// The combinations of options that are refused, in the order in which they are looked for.
+///
+/// For the generated compatibility page, so that it cannot forget one.
+pub fn refused_combinations() -> impl Iterator<Item = &'static str> {
+    rules::names()
+}
+
+fn mode(facts: &Facts<'_>, operands: Operands) -> Mode {
+    let raw = facts.raw;
+    if facts.listen {
+        return Mode::Listen(listen(facts, operands));
+    }
+    let transport = transport(raw);
+    let connect = Connect {
+        transport,
+        host: operands.host.unwrap_or_default(),
+        port: operands.port,
+        family: family(raw),
+        numeric: raw.nodns,
+        // Ncat binds a Unix client only for datagrams, where the peer needs an address to answer to.
+        source_host: raw.source.clone().filter(|_| transport != Transport::UnixStream),
+        source_port: raw.source_port.and_then(|port| u16::try_from(port).ok()).filter(|p| *p != 0),
+    };
+    if raw.zero_io { Mode::Probe(connect) } else { Mode::Connect(connect) }
+}
+
+fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
+    let raw = facts.raw;
+    let allow_given = !raw.allow.is_empty() || !raw.allow_files.is_empty();
+    Listen {
+        transport: transport(raw),
+        host: operands.host,
+        port: operands.port,
+        family: family(raw),
+        numeric: raw.nodns,
+        keep_open: raw.keep_open,
+        max_conns: raw.max_conns.unwrap_or(DEFAULT_MAX_CONNS),
+        access: AccessSpec {
+            allow: allow_given.then(|| raw.allow.clone()),
+            deny: raw.deny.clone(),
+            allow_files: raw.allow_files.clone(),
+            deny_files: raw.deny_files.clone(),
+        },
+        slow_reader: raw.slow_reader.unwrap_or_default(),
+    }
+}
+
+fn transport(raw: &RawArgs) -> Transport {
+    let datagrams = raw.transport == Some(RawTransport::Udp);
+    match (raw.family == Some(RawFamily::Unix), datagrams) {
+        (true, true) => Transport::UnixDatagram,
+        (true, false) => Transport::UnixStream,
+        (false, true) => Transport::Udp,
+        (false, false) => Transport::Tcp,
+    }
+}
+
+fn family(raw: &RawArgs) -> Family {
+    match raw.family {
+        Some(RawFamily::V4) => Family::V4,
+        Some(RawFamily::V6) => Family::V6,
+        Some(RawFamily::Unix | RawFamily::Vsock) | None => Family::Any,
+    }
+}
+
+/// Wire side first: telnet commands are taken out before the transcript, which therefore shows what
+/// the user sees and what the user's data became on the wire side of `-C` (spec section 13).
+fn stages(raw: &RawArgs) -> Vec<StageSpec> {
+    let has_log = raw.output.is_some() || raw.hex_dump.is_some();
+    [
+        raw.telnet.then_some(StageSpec::Telnet),
+        has_log.then_some(StageSpec::Tap),
+        raw.crlf.then_some(StageSpec::Crlf),
+        raw.delay.map(StageSpec::Delay),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn flow(raw: &RawArgs) -> Flow {
+    match (raw.send_only, raw.recv_only) {
+        (true, _) => Flow::SendOnly,
+        (false, true) => Flow::RecvOnly,
+        (false, false) => Flow::Both,
+    }
+}
+
+/// `--eof` names the policy; without it the old flags do. `--send-only` quits at the end of input,
+/// so `--no-shutdown` beside it changes nothing (as in Ncat, which closes the socket either way).
+fn eof(facts: &Facts<'_>) -> EofPolicy {
+    let raw = facts.raw;
+    if let Some(named) = raw.eof {
+        named
+    } else if raw.send_only {
+        EofPolicy::Quit
+    } else if raw.no_shutdown {
+        EofPolicy::Wait
+    } else if raw.keep_open && !facts.listen {
+        EofPolicy::Ncat795
+    } else {
+        EofPolicy::HalfClose
+    }
+}
+
+fn logs(raw: &RawArgs) -> Vec<LogSpec> {
+    let one = |path: &Option<std::path::PathBuf>, hex| {
+        path.clone().map(|path| LogSpec { path, hex, append: raw.append_output })
+    };
+    [one(&raw.output, false), one(&raw.hex_dump, true)].into_iter().flatten().collect()
+}
+
+fn warnings(facts: &Facts<'_>) -> Vec<String> {
+    let raw = facts.raw;
+    let mut lines = Vec::new();
+    if facts.listen && !raw.keep_open {
+        match raw.max_conns {
+            // Ncat says the limit is ignored, and then enforces it. One client is all a listener
+            // without -k serves, so its line is true of every limit but 0.
+            Some(0) => lines.push(
+                "Warning: -m 0 is enforced although -k is not given: the first client is refused and \
+                 ncat quits."
+                    .into(),
+            ),
+            Some(_) => lines.push(
+                "Warning: Maximum connections ignored, since it does not take effect without -k or \
+                 --broker."
+                    .into(),
+            ),
+            None => {}
+        }
+    }
+    if !facts.listen && raw.keep_open && raw.eof.is_none() && (raw.send_only || raw.no_shutdown) {
+        let other = if raw.send_only { "--send-only" } else { "--no-shutdown" };
+        lines.push(format!("Warning: -k has no effect when connecting with {other}."));
+    }
+    let names_stream_source = raw.source.is_some() && transport(raw) == Transport::UnixStream;
+    if names_stream_source && !facts.listen && raw.verbosity > 0 {
+        lines.push(
+            "Specifying source socket for other than DATAGRAM Unix domain sockets have no effect."
+                .into(),
+        );
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests;

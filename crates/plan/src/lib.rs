@@ -14,7 +14,8 @@ mod raw;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use build::{PlanError, build};
+pub use access::AccessSpec;
+pub use build::{PlanError, build, refused_combinations};
 pub use explain::explain;
 pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
 

@@ -1,0 +1,76 @@
+//! What is written besides the data.
+
+use super::super::item::{Group, Item, Update};
+use super::super::values;
+
+/// The options of this theme.
+pub(super) const ITEMS: &[Item] = &[
+    Item::with_value("file", |raw, given| {
+        raw.output = Some(given.path());
+        Ok(())
+    })
+    .short('o')
+    .long("output")
+    .doc(Group::Output, "Dump session data to a file")
+    .better("opened only when the command line is accepted", "every_value_sets_its_field"),
+    Item::with_value("file", |raw, given| {
+        raw.hex_dump = Some(given.path());
+        Ok(())
+    })
+    .short('x')
+    .long("hex-dump")
+    .doc(Group::Output, "Dump session data as hex to a file")
+    .better("opened only when the command line is accepted", "every_value_sets_its_field"),
+    Item::flag(|raw| raw.append_output = true)
+        .long("append-output")
+        .doc(Group::Output, "Append rather than clobber specified output files")
+        .same("every_flag_sets_its_field"),
+    Item::flag(|raw| raw.verbosity = raw.verbosity.saturating_add(1))
+        .short('v')
+        .long("verbose")
+        .doc(Group::Output, "Set verbosity level (can be used several times)")
+        .same("verbosity_is_counted"),
+    Item::flag(|raw| raw.progress = true)
+        .long("progress")
+        .doc(Group::Output, "Show bytes, rate and time left on a terminal")
+        .ours("every_flag_sets_its_field"),
+    Item::flag(|raw| raw.json = true)
+        .long("json")
+        .doc(Group::Output, "Write events as JSON lines on standard error")
+        .ours("every_flag_sets_its_field"),
+    Item::with_value("fd", |raw, given| {
+        raw.json_fd = Some(values::number(given, 1, "1 to 4294967295")?);
+        Ok(())
+    })
+    .long("json-fd")
+    .doc(Group::Output, "Write events to this descriptor; implies --json")
+    .ours("json_descriptors_are_numbers"),
+    Item::flag(|raw| raw.explain = true)
+        .long("explain")
+        .doc(Group::Output, "Print what would be done, and stop")
+        .more("Checks the command line and touches nothing: no name is looked up, no file opened.")
+        .ours("every_flag_sets_its_field"),
+    Item::with_value("engine", |_, given| values::engine(given))
+        .long("nsock-engine")
+        .words(values::ENGINES)
+        .doc(Group::Output, "Accepted and without effect")
+        .hidden()
+        .differs(
+            "the names Ncat knows are accepted; there is one engine, which needs no choosing",
+            "engines_are_known_names",
+        ),
+    Item::flag(|raw| raw.test_marks = true)
+        .long("test")
+        .doc(Group::Output, "Say NCAT TEST: LISTEN when listening")
+        .hidden()
+        .same("every_flag_sets_its_field"),
+    Item::new(None, Update::Help)
+        .short('h')
+        .long("help")
+        .doc(Group::Help, "Display this help screen")
+        .same("help_and_version_act_when_reached"),
+    Item::new(None, Update::Version)
+        .long("version")
+        .doc(Group::Help, "Display Ncat's version information and exit")
+        .better("on standard output, where --help is too", "help_and_version_act_when_reached"),
+];

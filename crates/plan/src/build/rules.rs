@@ -1,0 +1,394 @@
+//! The table of refused combinations (spec section 1.7), in the order in which Ncat looks.
+//!
+//! A row is a claim about the options and the line shown when it holds. First match wins. Options of
+//! later parts are in the rows too: that `-z` cannot listen is true whether or not a broker is built.
+
+use super::PlanError;
+use crate::{DEFAULT_PORT, EofPolicy, RawArgs, RawFamily, RawTransport};
+
+/// What the rules ask about, derived once.
+pub(super) struct Facts<'a> {
+    pub(super) raw: &'a RawArgs,
+    /// `-l`, or `--broker`, which implies it (`--chat` does not).
+    pub(super) listen: bool,
+    unix: bool,
+    vsock: bool,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(raw: &'a RawArgs) -> Self {
+        let mut facts = Self {
+            raw,
+            listen: raw.listen,
+            unix: raw.family == Some(RawFamily::Unix),
+            vsock: raw.family == Some(RawFamily::Vsock),
+        };
+        facts.listen |= facts.has("broker");
+        facts
+    }
+
+    /// Ncat's proxy server has a port of its own.
+    pub(super) fn default_listen_port(&self) -> u16 {
+        if self.has("proxy-type") { 3128 } else { DEFAULT_PORT }
+    }
+
+    fn values(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
+        let named = self.raw.later.iter().filter(move |option| option.name == name);
+        named.map(|option| option.value.as_deref().unwrap_or_default())
+    }
+
+    fn count(&self, name: &'static str) -> usize {
+        self.values(name).count()
+    }
+
+    fn has(&self, name: &'static str) -> bool {
+        self.count(name) > 0
+    }
+
+    fn proxy_type(&self) -> Option<&'a str> {
+        self.values("proxy-type").last()
+    }
+
+    fn execs(&self) -> usize {
+        ["exec", "sh-exec", "lua-exec"].iter().map(|name| self.count(name)).sum()
+    }
+
+    fn brokers(&self) -> bool {
+        self.has("broker") || self.has("chat")
+    }
+
+    fn proxies(&self) -> bool {
+        self.has("proxy") || self.has("proxy-type")
+    }
+
+    fn tls(&self) -> bool {
+        self.raw.later.iter().any(|option| option.name.starts_with("ssl"))
+    }
+
+    fn allow_or_deny(&self) -> bool {
+        let raw = self.raw;
+        let hosts = raw.allow.len() + raw.deny.len();
+        hosts + raw.allow_files.len() + raw.deny_files.len() > 0
+    }
+
+    fn hop_count(&self) -> usize {
+        self.values("g").flat_map(|hops| hops.split(',')).filter(|hop| !hop.is_empty()).count()
+    }
+
+    /// The first value of `-G` that is not a multiple of 4 in 4..=28. Words are 0, as in Ncat.
+    fn bad_hop_pointer(&self) -> Option<i64> {
+        let pointers = self.values("G").map(|value| value.trim().parse::<i64>().unwrap_or(0));
+        pointers.into_iter().find(|n| !(4..=28).contains(n) || n % 4 != 0)
+    }
+
+    fn keeps_datagrams(&self) -> bool {
+        self.raw.transport == Some(RawTransport::Udp)
+    }
+
+    /// An old flag that says something else about the end than `--eof` does.
+    fn eof_conflict(&self) -> Option<(&'static str, &'static str)> {
+        let named = self.raw.eof?;
+        let old = [
+            (self.raw.send_only, "--send-only", EofPolicy::Quit),
+            (self.raw.no_shutdown, "--no-shutdown", EofPolicy::Wait),
+            (self.raw.keep_open && !self.listen, "-k", EofPolicy::Ncat795),
+        ];
+        let clash = old.into_iter().find(|(given, _, policy)| *given && *policy != named);
+        clash.map(|(_, flag, _)| (named.name(), flag))
+    }
+}
+
+/// One refused combination.
+pub(super) struct Rule {
+    /// The combination, as the compatibility page names it.
+    pub(super) name: &'static str,
+    when: fn(&Facts<'_>) -> bool,
+    says: Says,
+}
+
+enum Says {
+    Text(&'static str),
+    With(fn(&Facts<'_>) -> String),
+}
+
+const fn rule(name: &'static str, when: fn(&Facts<'_>) -> bool, text: &'static str) -> Rule {
+    Rule { name, when, says: Says::Text(text) }
+}
+
+const fn rule_with(
+    name: &'static str,
+    when: fn(&Facts<'_>) -> bool,
+    with: fn(&Facts<'_>) -> String,
+) -> Rule {
+    Rule { name, when, says: Says::With(with) }
+}
+
+/// Rules Ncat applies while it scans, and then those it applies before it looks at operands.
+pub(super) const BEFORE_OPERANDS: &[Rule] = &[
+    rule(
+        "two of -e, -c, --lua-exec",
+        |f| f.execs() > 1,
+        "Only one of --exec, --sh-exec, and --lua-exec is allowed. QUITTING.",
+    ),
+    rule(
+        "--proxy twice",
+        |f| f.count("proxy") > 1,
+        "You can't specify more than one --proxy. QUITTING.",
+    ),
+    rule(
+        "--proxy-type twice",
+        |f| f.count("proxy-type") > 1,
+        "You can't specify more than one --proxy-type. QUITTING.",
+    ),
+    rule(
+        "--proxy-auth twice",
+        |f| f.count("proxy-auth") > 1,
+        "You can't specify more than one --proxy-auth. QUITTING.",
+    ),
+    rule(
+        "--ssl-trustfile twice",
+        |f| f.count("ssl-trustfile") > 1,
+        "The --ssl-trustfile option may be given only once. QUITTING.",
+    ),
+    rule_with(
+        "-G not a multiple of 4 in 4..28",
+        |f| f.bad_hop_pointer().is_some(),
+        |f| {
+            let pointer = f.bad_hop_pointer().unwrap_or_default();
+            format!("Invalid source-route hop pointer {pointer}. QUITTING.")
+        },
+    ),
+    rule(
+        "more than 8 hops (-g)",
+        |f| f.hop_count() > 8,
+        "Sorry, you gave too many source route hops. QUITTING.",
+    ),
+    rule(
+        "--proxy-dns with another word",
+        |f| f.values("proxy-dns").any(|v| !["local", "remote", "both", "none"].contains(&v)),
+        "Invalid proxy DNS type. QUITTING.\n  hint: one of local, remote, both, none",
+    ),
+    rule_with(
+        "-p beyond 65535",
+        |f| {
+            let max = if f.vsock { u32::MAX } else { u32::from(u16::MAX) };
+            f.raw.source_port.is_some_and(|port| port > u64::from(max))
+        },
+        |f| format!("Invalid source port {}. QUITTING.", f.raw.source_port.unwrap_or_default()),
+    ),
+    rule(
+        "-U with --proxy or --proxy-type",
+        |f| f.unix && f.proxies(),
+        "Proxy option not supported when using Unix domain sockets. QUITTING.",
+    ),
+    rule(
+        "-U with --ssl...",
+        |f| f.unix && f.tls(),
+        "SSL option not supported when using Unix domain sockets. QUITTING.",
+    ),
+    rule(
+        "-U with --broker or --chat",
+        |f| f.unix && f.brokers(),
+        "Connection brokering not supported when using Unix domain sockets. QUITTING.",
+    ),
+    rule(
+        "-U with -p",
+        |f| f.unix && f.raw.source_port.is_some(),
+        "Specifying source port when using Unix domain sockets doesn't make sense. QUITTING.",
+    ),
+    rule(
+        "-U with -g",
+        |f| f.unix && f.has("g"),
+        "Loose source routing not allowed when using Unix domain sockets. QUITTING.",
+    ),
+    rule(
+        "--vsock with --proxy or --proxy-type",
+        |f| f.vsock && f.proxies(),
+        "Proxy option not supported when using vsock sockets. QUITTING.",
+    ),
+    rule(
+        "--vsock with --ssl...",
+        |f| f.vsock && f.tls(),
+        "SSL option not supported when using vsock sockets. QUITTING.",
+    ),
+    rule(
+        "--vsock with --broker or --chat",
+        |f| f.vsock && f.brokers(),
+        "Connection brokering not supported when using vsock sockets. QUITTING.",
+    ),
+    rule(
+        "--vsock with -g",
+        |f| f.vsock && f.has("g"),
+        "Loose source routing not allowed when using vsock sockets. QUITTING.",
+    ),
+    rule(
+        "--proxy-type without --proxy or -l",
+        |f| !f.listen && f.has("proxy-type") && !f.has("proxy"),
+        "Proxy type (--proxy-type) specified without proxy address (--proxy). QUITTING.",
+    ),
+    rule_with(
+        "--proxy-type with another word",
+        |f| {
+            let known = ["http", "socks4", "socks5", "4", "5"];
+            f.has("proxy") && f.proxy_type().is_some_and(|kind| !known.contains(&kind))
+        },
+        |f| {
+            let kind = f.proxy_type().unwrap_or_default();
+            format!(
+                "Invalid proxy type \"{kind}\". QUITTING.\n  hint: one of http, socks4, socks5, in \
+                 lower case"
+            )
+        },
+    ),
+    rule(
+        "-l with --proxy",
+        |f| f.listen && f.has("proxy"),
+        "Invalid option combination: --proxy and -l. QUITTING.",
+    ),
+    rule_with(
+        "-l --proxy-type other than http",
+        |f| f.listen && f.proxy_type().is_some_and(|kind| kind != "http"),
+        |f| {
+            let kind = f.proxy_type().unwrap_or_default();
+            format!(
+                "Invalid proxy type \"{kind}\"; Ncat proxy server only supports \"http\". QUITTING."
+            )
+        },
+    ),
+    rule(
+        "-l --proxy-type http with -t",
+        |f| f.listen && f.has("proxy-type") && f.raw.telnet,
+        "Invalid option combination: --telnet has no effect with --proxy-type. QUITTING.",
+    ),
+    rule(
+        "-z with -l",
+        |f| f.raw.zero_io && f.listen,
+        "Services designed for LISTENING can't be used with -z QUITTING.",
+    ),
+    rule(
+        "-z with -t",
+        |f| f.raw.zero_io && f.raw.telnet,
+        "Invalid option combination: -z and -t. QUITTING.",
+    ),
+    rule(
+        "-z with -e, -c or --lua-exec",
+        |f| f.raw.zero_io && f.execs() > 0,
+        "Command execution can't be done along with option -z. QUITTING.",
+    ),
+    rule(
+        "-l with -s",
+        |f| f.listen && f.raw.source.is_some(),
+        "-l and -s are incompatible.  Specify the address and port to bind to like you would a host \
+         to connect to. QUITTING.",
+    ),
+];
+
+/// Rules Ncat applies once it knows where it is going, and then ours about options of ours.
+pub(super) const AFTER_OPERANDS: &[Rule] = &[
+    rule(
+        "--broker with -e, -c or --lua-exec",
+        |f| f.listen && f.brokers() && f.execs() > 0,
+        "Invalid option combination: --broker and -e. QUITTING.",
+    ),
+    rule(
+        // Ncat forgets --deny and --denyfile here: an access list nobody consults.
+        "--allow..., --deny... without -l",
+        |f| !f.listen && f.allow_or_deny(),
+        "Invalid option combination: allow/deny with connect. QUITTING.",
+    ),
+    rule(
+        "-m without -l",
+        |f| !f.listen && f.raw.max_conns.is_some(),
+        "Invalid option combination: `--max-conns' with connect. QUITTING.",
+    ),
+    rule(
+        "--chat without -l",
+        |f| !f.listen && f.has("chat"),
+        "Invalid option combination: `--chat' with connect. QUITTING.\n  hint: add -l to serve a chat",
+    ),
+    rule(
+        "-k without -l, with -u or --sctp",
+        |f| !f.listen && f.raw.keep_open && f.raw.transport.is_some(),
+        "Invalid option combination: `--keep-open' with connect. QUITTING.\n  -k when connecting goes \
+         on sending after the peer has ended, which needs TCP",
+    ),
+    rule(
+        "--ssl-cert without --ssl-key, or the reverse",
+        |f| f.has("ssl-cert") != f.has("ssl-key"),
+        "The --ssl-key and --ssl-cert options must be used together. QUITTING.",
+    ),
+    rule(
+        "-g without -4",
+        |f| !f.listen && f.has("g") && f.raw.family != Some(RawFamily::V4),
+        "Sorry, -g can only currently be used with IPv4. QUITTING.\n  hint: add -4",
+    ),
+    rule(
+        // The reference has a line break before QUITTING.
+        "-l with --ssl-alpn",
+        |f| f.listen && f.has("ssl-alpn"),
+        "ALPN is not supported in listen mode QUITTING.",
+    ),
+    rule(
+        "--send-only with --recv-only",
+        |f| f.raw.send_only && f.raw.recv_only,
+        "Invalid option combination: --send-only and --recv-only. QUITTING.\n  together they leave \
+         nothing to carry\n  hint: -z tests whether a connection is possible",
+    ),
+    rule_with(
+        "--eof against --send-only, --no-shutdown or -k",
+        |f| f.eof_conflict().is_some(),
+        |f| {
+            let (named, flag) = f.eof_conflict().unwrap_or_default();
+            format!(
+                "Invalid option combination: --eof={named} and {flag}. QUITTING.\n  both say what the \
+                 end of one direction means\n  hint: leave out {flag}"
+            )
+        },
+    ),
+    rule(
+        "--slow-reader without -l -k",
+        |f| f.raw.slow_reader.is_some() && !(f.listen && f.raw.keep_open),
+        "Invalid option combination: --slow-reader without -l and -k. QUITTING.\n  it says what \
+         happens to one of many clients that takes nothing",
+    ),
+    rule(
+        "--datagram-size without -u",
+        |f| f.raw.datagram_size.is_some() && !f.keeps_datagrams(),
+        "Invalid option combination: --datagram-size without -u. QUITTING.\n  streams have no \
+         datagrams",
+    ),
+];
+
+/// The combinations refused, for the compatibility page.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    BEFORE_OPERANDS.iter().chain(AFTER_OPERANDS).map(|rule| rule.name)
+}
+
+/// Refuses by the first rule that holds.
+pub(super) fn check(rules: &[Rule], facts: &Facts<'_>) -> Result<(), PlanError> {
+    match rules.iter().find(|rule| (rule.when)(facts)) {
+        None => Ok(()),
+        Some(rule) => Err(PlanError(match rule.says {
+            Says::Text(text) => text.to_owned(),
+            Says::With(with) => with(facts),
+        })),
+    }
+}
+
+/// Refuses what this build cannot do. Last, so that a wrong command line is told so in any build.
+pub(super) fn check_later(facts: &Facts<'_>) -> Result<(), PlanError> {
+    let wanted = facts.raw.later.iter().find(|option| match option.name {
+        // Family and transport options overwrite each other; an overwritten one asks for nothing.
+        "vsock" => facts.vsock,
+        "sctp" => facts.raw.transport == Some(RawTransport::Sctp),
+        _ => true,
+    });
+    match wanted {
+        None => Ok(()),
+        Some(option) => Err(PlanError(format!(
+            "{} is not in this build. QUITTING.\n  hint: ncat --help ends with a list of what is not; a \
+             later version will have it",
+            option.written
+        ))),
+    }
+}
