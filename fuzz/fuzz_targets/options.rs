@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ncat_cli::flags::fuzz_options(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_checks::options(data));

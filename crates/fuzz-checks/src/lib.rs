@@ -10,10 +10,16 @@ mod codecs;
 
 pub use access::access;
 pub use codecs::{crlf, hexdump, telnet};
+pub use ncat_cli::flags::fuzz_options as options;
 
 /// A target: its name, which is that of its directory of seeds, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// Every target whose seeds are replayed by the tests here.
-pub const TARGETS: &[Target] =
-    &[("access", access), ("crlf", crlf), ("hexdump", hexdump), ("telnet", telnet)];
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("access", access),
+    ("crlf", crlf),
+    ("hexdump", hexdump),
+    ("options", options),
+    ("telnet", telnet),
+];

@@ -6,9 +6,6 @@ use crate::step::{Steps, cargo, find_program, root};
 const SECONDS: u32 = 10;
 /// Longest input, in bytes: long enough for every limit of the formats.
 const INPUT_MAX: u32 = 4096;
-/// Targets whose parser is not in the tree yet; `fuzz/Cargo.toml` has them behind features.
-const LATER: [&str; 1] = ["options"];
-
 /// Replays seeds and corpora on stable, then runs cargo-fuzz on each target, if it is installed.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let seconds = match args {
@@ -23,10 +20,6 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         return steps.finish();
     }
     for target in targets()? {
-        if LATER.contains(&&target[..]) {
-            steps.skip(&format!("fuzz {target}: its parser is not here yet"));
-            continue;
-        }
         // Found inputs go to the first directory; the seeds are only read.
         let (corpus, seeds) = (format!("fuzz/corpus/{target}"), format!("fuzz/seeds/{target}"));
         std::fs::create_dir_all(root().join(&corpus))
