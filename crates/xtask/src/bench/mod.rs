@@ -53,30 +53,29 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("udp-peers", udp::peers),
 ];
 
-/// Runs the named workloads, or all; exit code 1 when a target was missed.
-pub(crate) fn main(args: &[String]) -> ExitCode {
+/// Runs the named workloads, or all; an error when a target was missed.
+pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let (options, names): (Vec<&str>, Vec<&str>) =
         args.iter().map(String::as_str).partition(|arg| arg.starts_with('-'));
     let known = |name: &&str| WORKLOADS.iter().any(|(id, _)| id == name);
     let understood = |option: &&str| ["--quick", "--urgent"].contains(option);
     if !options.iter().all(understood) || !names.iter().all(known) {
         let ids: Vec<&str> = WORKLOADS.iter().map(|(id, _)| *id).collect();
-        eprintln!("usage: cargo xtask bench [--quick] [--urgent] [{}]...", ids.join("|"));
-        eprintln!("  --quick   256 MiB and few runs: under two minutes, for a first look");
-        eprintln!("  --urgent  ahead of everything else on a busy machine (needs root)");
-        return ExitCode::from(2);
+        return Err(format!(
+            "usage: cargo xtask bench [--quick] [--urgent] [{}]...\n\
+             --quick   256 MiB and few runs: under two minutes, for a first look\n\
+             --urgent  ahead of everything else on a busy machine (needs root)",
+            ids.join("|")
+        ));
     }
-    match run(options.contains(&"--quick"), options.contains(&"--urgent"), &names) {
-        Ok(report) if report.any_failed() => ExitCode::from(1),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            ExitCode::from(2)
-        }
+    match measure(options.contains(&"--quick"), options.contains(&"--urgent"), &names) {
+        Ok(report) if report.any_failed() => Err("a target was missed; the table says which".into()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("bench: {error}")),
     }
 }
 
-fn run(quick: bool, urgent: bool, names: &[&str]) -> io::Result<Report> {
+fn measure(quick: bool, urgent: bool, names: &[&str]) -> io::Result<Report> {
     let target = target_dir();
     build()?;
     let scratch = target.join("bench");
