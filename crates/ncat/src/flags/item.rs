@@ -269,11 +269,10 @@ impl Item {
     pub fn canonical(&self) -> &'static str {
         match (self.alias_of, self.long) {
             (Some(name), _) | (None, Some(name)) => name,
-            // Few have no long name, and a static name for each letter is not worth more than this.
+            // Only -q and -z have no long name, in Ncat too.
             (None, None) => match self.short {
                 Some('q') => "q",
                 Some('z') => "z",
-                Some('L') => "L",
                 _ => "",
             },
         }
