@@ -305,9 +305,10 @@ fn help_lists_what_there_is_and_what_is_not() {
     );
     assert!(help.contains("  -w, --wait <time>          Connect timeout\n"));
     assert!(help.contains("\n  -z                         Zero-I/O"));
+    assert!(help.contains("  -i, --idle-timeout <time>  Idle read/write timeout\n"));
     assert!(!help.contains("nsock-engine") && !help.contains("--test") && !help.contains("--talk"));
     let (here, absent) = help.split_once("Not in this build:").expect("the list");
-    assert!(!here.contains("--ssl") && absent.contains("--ssl,") && absent.contains("-e, --exec"));
+    assert!(!here.contains("--ssl") && absent.contains("--ssl,") && absent.contains(" -e/--exec,"));
     assert!(help.lines().all(|line| line.len() <= 79), "{help}");
     assert!(version().starts_with("Ncat: Version "));
 }
