@@ -1,1 +1,301 @@
-//! placeholder
+//! An open endpoint, and the stages around it.
+//!
+//! Everything that has bytes becomes a [`Conn`]: standard input and output, a socket, one peer of a
+//! UDP listener, a client's end of a hub. A stage takes a `Conn` and returns one. While no stage has
+//! wrapped it a conn is *plain*, descriptors and nothing else, and the relay may leave the work to
+//! the kernel; [`Conn::plain`] is how it finds out.
+//!
+//! Directions are seen from the conn: *recv* takes bytes out of it, *send* puts bytes into it.
+
+#![forbid(unsafe_code)]
+
+#[cfg(unix)]
+mod plain;
+mod pool;
+#[cfg(unix)]
+mod port;
+pub mod stage;
+mod stream;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+#[cfg(unix)]
+pub use plain::{Input, Output, Plain};
+pub use pool::Scratch;
+#[cfg(unix)]
+pub use port::Port;
+pub use stream::StreamDuplex;
+
+/// The largest read of a bulk transfer, in bytes.
+pub const CHUNK_MAX: usize = 512 * 1024;
+
+/// Whether boundaries between sends mean something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Shape {
+    /// A stream of bytes: TCP, pipes, files.
+    Stream,
+    /// Messages, kept whole: UDP, Unix datagrams.
+    Message,
+}
+
+/// Who is at the other end, in words.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ConnInfo {
+    /// The peer as messages name it: `192.0.2.7:80`, `standard input and output`.
+    pub peer: String,
+    /// Our own address, where there is one.
+    pub local: String,
+    /// Bytes that a file source still holds, for progress.
+    pub expected: Option<u64>,
+}
+
+/// What a receive gave.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Recv {
+    /// At least one piece was added to the queue.
+    Data,
+    /// The peer has ended its direction. Nothing follows.
+    End,
+}
+
+/// What a wrapping stage, or an endpoint that is more than descriptors, provides.
+///
+/// After [`Recv::End`] or an error, receive is not called again; after `poll_finish` is ready, send
+/// is not. The two directions are independent: one ending never ends the other.
+pub trait Duplex: Send {
+    /// Takes bytes out: adds one or more pieces to `out`, none longer than `max` bytes for streams;
+    /// each piece of a message conn is one message (and may be empty).
+    ///
+    /// # Errors
+    /// What broke the receiving direction.
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        max: usize,
+        out: &mut VecDeque<Bytes>,
+    ) -> Poll<io::Result<Recv>>;
+
+    /// Puts bytes in: takes at least one byte (or one message) off the front of `queue`, which is
+    /// not empty, and returns the bytes taken. What is taken is on its way: no flush is needed.
+    ///
+    /// # Errors
+    /// What broke the sending direction; what was not taken is still in `queue`.
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut VecDeque<Bytes>,
+    ) -> Poll<io::Result<usize>>;
+
+    /// Ends the sending direction only, telling the peer so where the transport can.
+    ///
+    /// # Errors
+    /// What kept the end from being sent.
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// How long to wait for more when nothing is ready, before taking it that no more is coming.
+    /// Asked when the other side has ended.
+    fn linger(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Bytes or messages this conn had to give up, in words, for the closing summary.
+    fn losses(&self) -> Option<String> {
+        None
+    }
+
+    /// Bytes sent that the peer's system has not acknowledged; `None` when nobody can say.
+    ///
+    /// # Errors
+    /// The connection has failed since.
+    fn undelivered(&self) -> io::Result<Option<usize>> {
+        Ok(None)
+    }
+}
+
+/// An open endpoint.
+pub struct Conn {
+    /// Who is at the other end.
+    pub info: ConnInfo,
+    /// Stream or messages.
+    pub shape: Shape,
+    /// Longest read worth making, in bytes; a transcript asks for Ncat's 8,192.
+    pub chunk_max: usize,
+    lead: VecDeque<Bytes>,
+    body: Body,
+}
+
+enum Body {
+    #[cfg(unix)]
+    Plain(Plain),
+    Wrapped(Box<dyn Duplex>),
+}
+
+impl fmt::Debug for Conn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = match &self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => "plain",
+            Body::Wrapped(_) => "wrapped",
+        };
+        write!(f, "Conn({}, {:?}, {body})", self.info.peer, self.shape)
+    }
+}
+
+impl Conn {
+    /// A conn that is descriptors and nothing else.
+    #[cfg(unix)]
+    pub fn from_plain(info: ConnInfo, shape: Shape, plain: Plain) -> Self {
+        Self { info, shape, chunk_max: CHUNK_MAX, lead: VecDeque::new(), body: Body::Plain(plain) }
+    }
+
+    /// A conn whose bytes pass through code.
+    pub fn from_duplex(info: ConnInfo, shape: Shape, duplex: Box<dyn Duplex>) -> Self {
+        let body = Body::Wrapped(duplex);
+        Self { info, shape, chunk_max: CHUNK_MAX, lead: VecDeque::new(), body }
+    }
+
+    /// Puts a stage around this conn.
+    pub fn wrap<D: Duplex + 'static>(self, stage: impl FnOnce(Conn) -> D) -> Self {
+        let info = self.info.clone();
+        let (shape, chunk_max) = (self.shape, self.chunk_max);
+        let body = Body::Wrapped(Box::new(stage(self)));
+        Self { info, shape, chunk_max, lead: VecDeque::new(), body }
+    }
+
+    /// Bytes already read from this conn (a handshake's leftovers), to be received first.
+    pub fn push_lead(&mut self, bytes: Bytes) {
+        self.lead.push_back(bytes);
+    }
+
+    /// The descriptors, when nothing stands between them and the user.
+    #[cfg(unix)]
+    pub fn plain(&self) -> Option<&Plain> {
+        match &self.body {
+            Body::Plain(plain) if self.lead.is_empty() => Some(plain),
+            _ => None,
+        }
+    }
+
+    /// See [`Duplex::poll_recv`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        max: usize,
+        out: &mut VecDeque<Bytes>,
+    ) -> Poll<io::Result<Recv>> {
+        if !self.lead.is_empty() {
+            out.append(&mut self.lead);
+            return Poll::Ready(Ok(Recv::Data));
+        }
+        let max = max.min(self.chunk_max);
+        match &mut self.body {
+            #[cfg(unix)]
+            Body::Plain(plain) => plain.poll_recv(cx, max, self.shape, out),
+            Body::Wrapped(duplex) => duplex.poll_recv(cx, max, out),
+        }
+    }
+
+    /// See [`Duplex::poll_send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut VecDeque<Bytes>,
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.body {
+            #[cfg(unix)]
+            Body::Plain(plain) => plain.poll_send(cx, queue, self.shape),
+            Body::Wrapped(duplex) => duplex.poll_send(cx, queue),
+        }
+    }
+
+    /// Sends until `queue` is empty.
+    ///
+    /// # Errors
+    /// As [`Duplex::poll_send`].
+    pub fn poll_send_all(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut VecDeque<Bytes>,
+    ) -> Poll<io::Result<()>> {
+        while !queue.is_empty() {
+            ready!(self.poll_send(cx, queue))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// See [`Duplex::poll_finish`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.body {
+            #[cfg(unix)]
+            Body::Plain(plain) => Poll::Ready(plain.finish()),
+            Body::Wrapped(duplex) => duplex.poll_finish(cx),
+        }
+    }
+
+    /// Whether descriptors have something to read at this moment, be it only the end. False for
+    /// conns whose bytes pass through code: there only a receive can tell.
+    pub fn is_readable(&self) -> bool {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(plain) => plain.is_readable(),
+            Body::Wrapped(_) => false,
+        }
+    }
+
+    /// See [`Duplex::linger`].
+    pub fn linger(&self) -> Duration {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(plain) => plain.linger(),
+            Body::Wrapped(duplex) => duplex.linger(),
+        }
+    }
+
+    /// See [`Duplex::losses`].
+    pub fn losses(&self) -> Option<String> {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => None,
+            Body::Wrapped(duplex) => duplex.losses(),
+        }
+    }
+
+    /// See [`Duplex::undelivered`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn undelivered(&self) -> io::Result<Option<usize>> {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(plain) => plain.undelivered(),
+            Body::Wrapped(duplex) => duplex.undelivered(),
+        }
+    }
+}
+
+/// Takes `n` bytes off the front of a queue of pieces, and every piece that is then empty.
+pub fn advance(queue: &mut VecDeque<Bytes>, mut n: usize) {
+    while let Some(front) = queue.front_mut() {
+        if n < front.len() {
+            bytes::Buf::advance(front, n);
+            return;
+        }
+        n -= front.len();
+        queue.pop_front();
+    }
+}

@@ -1,5 +1,22 @@
-//! The drop-in `ncat`: options, messages, exit codes.
+//! The drop-in `ncat`: options, messages, exit codes, and the order in which things are opened.
+//!
+//! [`main`] goes from arguments to an exit code: options ([`flags`]), plan, then one of the modes.
+//! Everything below this crate is told what to do by the plan and says nothing by itself.
 
 #![forbid(unsafe_code)]
 
+mod clients;
+mod connect;
+mod exit;
 pub mod flags;
+mod listen;
+mod local;
+mod logs;
+mod probe;
+mod progress;
+mod run;
+mod signals;
+mod talk;
+
+pub use exit::Exit;
+pub use run::main;

@@ -1,1 +1,18 @@
-//! placeholder
+//! Codecs without I/O: bytes in, bytes out.
+//!
+//! Each module knows one format and nothing about sockets, files or clocks, so it can be tested with
+//! every split of its input, fuzzed, and used by client, listener and scanner alike. What arrives in
+//! pieces may be given in pieces: the result is the same for every split. Nothing is kept but a few
+//! bytes of state, and no input panics.
+//!
+//! Directions as everywhere: *recv* is wire to user, *send* is user to wire.
+
+#![forbid(unsafe_code)]
+
+pub mod crlf;
+pub mod escape;
+pub mod hexdump;
+pub mod telnet;
+
+#[cfg(test)]
+mod split;

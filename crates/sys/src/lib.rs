@@ -1,1 +1,23 @@
-//! placeholder
+//! System calls: the only crate where `unsafe` is allowed.
+//!
+//! One module per kind of work, one interface per system. Callers above see safe functions whose
+//! errors are [`std::io::Error`]; where a system lacks a feature the function says so with
+//! [`std::io::ErrorKind::Unsupported`] and the caller takes the portable path.
+//!
+//! Nothing here decides anything or keeps state, but for the fault injection of tests.
+
+#![allow(unsafe_code, reason = "this crate exists to hold it; each block has a SAFETY note")]
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod datagram;
+pub mod fault;
+#[cfg(unix)]
+pub mod fd;
+pub mod resolve;
+#[cfg(unix)]
+pub mod signal;
+pub mod socket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod splice;
+#[cfg(unix)]
+pub mod stdio;

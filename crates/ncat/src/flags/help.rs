@@ -10,7 +10,7 @@ pub fn name() -> &'static str {
     "Ncat"
 }
 
-/// The line of `--version`, and the first of `-v`, without a newline.
+/// The line of `--version`, and the first of `-v`, newline at the end.
 pub fn version() -> String {
     format!(
         "{}: Version {} ( {} )",

@@ -187,12 +187,12 @@ fn errors_of_getopt_have_two_lines() {
         ("-é", "ncat: invalid option -- 'é'"),
     ];
     for (words, line) in rows {
-        assert_eq!(error(words), format!("{line}\n{hint}"), "{words}");
+        assert_eq!(error(words), format!("{line}\n{hint}\n"), "{words}");
     }
     assert_eq!(
         error("--keep-opne"),
         format!(
-            "ncat: unrecognized option '--keep-opne'\n{hint}\n  hint: did you mean --keep-open?"
+            "ncat: unrecognized option '--keep-opne'\n{hint}\n  hint: did you mean --keep-open?\n"
         )
     );
 }

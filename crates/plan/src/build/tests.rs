@@ -292,11 +292,9 @@ fn the_max_conns_warning_is_true() {
     };
     assert_eq!(
         warnings(Some(5), false),
-        [
-            "Warning: Maximum connections ignored, since it does not take effect without -k or --broker."
-        ]
+        ["Maximum connections ignored, since it does not take effect without -k or --broker."]
     );
-    assert!(warnings(Some(0), false)[0].starts_with("Warning: -m 0 is enforced"));
+    assert!(warnings(Some(0), false)[0].starts_with("-m 0 is enforced"));
     assert!(warnings(Some(5), true).is_empty());
     assert!(warnings(None, false).is_empty());
 }
@@ -307,7 +305,7 @@ fn other_warnings() {
         raw.keep_open = true;
         raw.no_shutdown = true;
     });
-    assert_eq!(k.warnings, ["Warning: -k has no effect when connecting with --no-shutdown."]);
+    assert_eq!(k.warnings, ["-k has no effect when connecting with --no-shutdown."]);
     let unix = |verbosity| {
         let plan = plan("path", |raw| {
             raw.family = Some(RawFamily::Unix);

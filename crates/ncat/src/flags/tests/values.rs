@@ -30,7 +30,7 @@ fn every_value_sets_its_field() {
         first_line("--slow-reader=disconnect,0")
             .starts_with("Ncat: Invalid --slow-reader time \"0\"")
     );
-    assert!(error("--eof=x").ends_with("\n  hint: one of half-close, quit, wait, ncat-7.95"));
+    assert!(error("--eof=x").ends_with("\n  hint: one of half-close, quit, wait, ncat-7.95\n"));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn source_ports_are_read_as_ncat_reads_them() {
     for word in ["abc", "5x", "5 ", "99999999999999999999999", "+", "-", "0x5", "http", "++5"] {
         assert_eq!(
             port(word),
-            Err(format!("Ncat: Invalid source port number \"{word}\". QUITTING."))
+            Err(format!("Ncat: Invalid source port number \"{word}\". QUITTING.\n"))
         );
     }
 }

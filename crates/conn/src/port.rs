@@ -1,0 +1,244 @@
+//! One descriptor and the way to wait for it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+
+use sys::fd::FdKind;
+use tokio::io::Interest;
+use tokio::io::unix::{AsyncFd, AsyncFdRegisterError};
+
+/// A descriptor with its kind and its way of waiting.
+///
+/// Descriptors we share with others (standard input and output) are never switched to
+/// non-blocking: a pipe or terminal is opened a second time for our own use, a socket is read and
+/// written with `MSG_DONTWAIT`, and where neither can be done readiness is polled before each call.
+#[derive(Debug)]
+pub struct Port {
+    wait: Wait,
+    kind: FdKind,
+    exclusive: bool,
+}
+
+#[derive(Debug)]
+enum Wait {
+    /// The system tells us when it is ready.
+    Registered(AsyncFd<OwnedFd>),
+    /// It is always ready as far as the system is concerned: files, `/dev/null`.
+    Never(OwnedFd),
+}
+
+impl AsFd for Port {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.wait {
+            Wait::Registered(fd) => fd.get_ref().as_fd(),
+            Wait::Never(fd) => fd.as_fd(),
+        }
+    }
+}
+
+impl Port {
+    /// A socket of our own, switched to non-blocking. Needs a runtime to be entered.
+    ///
+    /// # Errors
+    /// When it cannot be registered with the system's poller.
+    pub fn socket(fd: OwnedFd) -> io::Result<Self> {
+        sys::fd::set_nonblocking(fd.as_fd())?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let wait = Wait::Registered(register(fd, interest)?);
+        Ok(Self { wait, kind: FdKind::Socket, exclusive: true })
+    }
+
+    /// A datagram socket of our own. Its errors (nobody listens there) make it readable too.
+    ///
+    /// # Errors
+    /// As [`Port::socket`].
+    pub fn datagram_socket(fd: OwnedFd) -> io::Result<Self> {
+        sys::fd::set_nonblocking(fd.as_fd())?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        // A waiting error alone is not "readable" to the poller; as an urgent condition it is.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let interest = {
+            sys::socket::report_errors_as_urgent(fd.as_fd());
+            interest | Interest::PRIORITY
+        };
+        let wait = Wait::Registered(register(fd, interest)?);
+        Ok(Self { wait, kind: FdKind::Socket, exclusive: true })
+    }
+
+    /// A descriptor that others may share: standard input, or standard output with `write`. Our own
+    /// copy is made; the original is not changed.
+    ///
+    /// # Errors
+    /// When it is closed or cannot be duplicated.
+    pub fn shared(fd: BorrowedFd<'_>, write: bool) -> io::Result<Self> {
+        let kind = sys::fd::kind(fd)?;
+        let reopened = match kind {
+            FdKind::Pipe | FdKind::Terminal => sys::fd::reopen_nonblocking(fd, write).ok(),
+            _ => None,
+        };
+        let exclusive = reopened.is_some();
+        let own = match reopened {
+            Some(own) => own,
+            None => sys::fd::duplicate(fd)?,
+        };
+        let interest = if write { Interest::WRITABLE } else { Interest::READABLE };
+        let wait = match kind {
+            FdKind::File | FdKind::Block | FdKind::Directory => Wait::Never(own),
+            _ => match register(own, interest) {
+                Ok(fd) => Wait::Registered(fd),
+                // epoll refuses what is always ready, /dev/null for one, with EPERM.
+                Err(refused) => Wait::Never(refused.into_parts().0),
+            },
+        };
+        Ok(Self { wait, kind, exclusive })
+    }
+
+    /// What it refers to.
+    pub fn kind(&self) -> FdKind {
+        self.kind
+    }
+
+    /// Whether the descriptor's mode is ours: non-blocking calls never wait.
+    pub fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+
+    /// Whether the system reports readiness; files are always ready.
+    pub fn is_pollable(&self) -> bool {
+        matches!(self.wait, Wait::Registered(_))
+    }
+
+    /// Whether calls must be preceded by a poll, since they could wait.
+    fn is_guarded(&self) -> bool {
+        !self.exclusive && self.kind != FdKind::Socket && self.is_pollable()
+    }
+
+    /// The most bytes one write may have: after a poll, a pipe of others takes this much at once.
+    pub fn write_max(&self) -> usize {
+        if self.is_guarded() { 4096 } else { usize::MAX }
+    }
+
+    /// Calls `f` when the descriptor is readable, again as long as it says `WouldBlock`.
+    /// `f` returns its result and whether it took all there was, which saves a call.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    pub fn poll_read<R>(
+        &self,
+        cx: &mut Context<'_>,
+        mut f: impl FnMut(BorrowedFd<'_>) -> io::Result<(R, bool)>,
+    ) -> Poll<io::Result<R>> {
+        let Wait::Registered(fd) = &self.wait else { return Poll::Ready(direct(self, f)) };
+        loop {
+            let mut guard = ready!(fd.poll_read_ready(cx))?;
+            if self.is_guarded() && !sys::fd::is_readable(self.as_fd()) {
+                guard.clear_ready();
+                continue;
+            }
+            match f(self.as_fd()) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Ok((value, drained)) => {
+                    if drained && self.exclusive {
+                        guard.clear_ready();
+                    }
+                    return Poll::Ready(Ok(value));
+                }
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+    }
+
+    /// Calls `f` when the descriptor is writable, again as long as it says `WouldBlock`.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    pub fn poll_write<R>(
+        &self,
+        cx: &mut Context<'_>,
+        mut f: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let Wait::Registered(fd) = &self.wait else {
+            return Poll::Ready(direct(self, |fd| f(fd).map(|value| (value, false))));
+        };
+        loop {
+            let mut guard = ready!(fd.poll_write_ready(cx))?;
+            if self.is_guarded() && !sys::fd::is_writable(self.as_fd()) {
+                guard.clear_ready();
+                continue;
+            }
+            match f(self.as_fd()) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// Calls `f`, which moves bytes from `self` to `to` inside the kernel, once both are ready;
+    /// again as long as it says `WouldBlock`.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    pub fn poll_move(
+        &self,
+        to: &Port,
+        cx: &mut Context<'_>,
+        mut f: impl FnMut(BorrowedFd<'_>, BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let mut raced = 0;
+        loop {
+            let from_guard = match &self.wait {
+                Wait::Registered(fd) => Some(ready!(fd.poll_read_ready(cx))?),
+                Wait::Never(_) => None,
+            };
+            let to_guard = match &to.wait {
+                Wait::Registered(fd) => Some(ready!(fd.poll_write_ready(cx))?),
+                Wait::Never(_) => None,
+            };
+            match f(self.as_fd(), to.as_fd()) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    // EAGAIN does not say whose: ask, and wait for that side only.
+                    let empty = self.is_pollable() && !sys::fd::is_readable(self.as_fd());
+                    let full = to.is_pollable() && !sys::fd::is_writable(to.as_fd());
+                    match (from_guard, to_guard) {
+                        (Some(mut guard), _) if empty => guard.clear_ready(),
+                        (_, Some(mut guard)) if full => guard.clear_ready(),
+                        // Both became ready meanwhile: try again, but do not insist.
+                        _ if raced < 3 => raced += 1,
+                        _ => {
+                            cx.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                    }
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "the replacement is unsafe for descriptors that may change; ours is owned"
+)]
+fn register(
+    fd: OwnedFd,
+    interest: Interest,
+) -> Result<AsyncFd<OwnedFd>, AsyncFdRegisterError<OwnedFd>> {
+    AsyncFd::try_with_interest(fd, interest)
+}
+
+fn direct<R>(
+    port: &Port,
+    mut f: impl FnMut(BorrowedFd<'_>) -> io::Result<(R, bool)>,
+) -> io::Result<R> {
+    loop {
+        match f(port.as_fd()) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.map(|(value, _)| value),
+        }
+    }
+}

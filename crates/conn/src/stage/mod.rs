@@ -1,0 +1,11 @@
+//! Stages: each takes a conn and gives a new one around it.
+
+mod crlf;
+mod delay;
+mod tap;
+mod telnet;
+
+pub use crlf::Crlf;
+pub use delay::Delay;
+pub use tap::{Heading, Tap, Transcript};
+pub use telnet::Telnet;

@@ -1,0 +1,82 @@
+//! Why an endpoint could not be opened.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gate::{Address, Denied};
+
+/// One address tried.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The address.
+    pub addr: Address,
+    /// How long it took to succeed or fail.
+    pub elapsed: Duration,
+    /// Why it failed; `None` for the one that succeeded.
+    pub error: Option<io::Error>,
+}
+
+/// Why an endpoint could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The name has no address.
+    #[error("Could not resolve hostname \"{host}\": {reason}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// The resolver's words.
+        reason: String,
+    },
+    /// The gate said no.
+    #[error("{0}")]
+    Denied(#[from] Denied),
+    /// Every address failed; the last failure is the one to show.
+    #[error("{last}")]
+    Connect {
+        /// What was to be reached.
+        target: String,
+        /// Addresses that failed, in order.
+        attempts: Vec<Attempt>,
+        /// The last failure.
+        last: io::Error,
+    },
+    /// The time for connecting ran out.
+    #[error("TIMEOUT")]
+    Timeout {
+        /// What was to be reached.
+        target: String,
+        /// Addresses that failed before that.
+        attempts: Vec<Attempt>,
+        /// The time given.
+        after: Duration,
+    },
+    /// An address cannot be listened on, or a source address cannot be used.
+    #[error("bind to {at}: {error}")]
+    Bind {
+        /// The address.
+        at: Address,
+        /// The system's reason.
+        #[source]
+        error: io::Error,
+    },
+    /// A Unix socket's path is in use.
+    #[error("bind to {}: {error}", path.display())]
+    PathInUse {
+        /// The path.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        error: io::Error,
+    },
+    /// A descriptor cannot be used.
+    #[error("{what}: {error}")]
+    Stdio {
+        /// Which one.
+        what: &'static str,
+        /// The system's reason.
+        #[source]
+        error: io::Error,
+    },
+}

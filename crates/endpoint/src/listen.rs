@@ -1,0 +1,130 @@
+//! Listening for streams: TCP and Unix sockets.
+
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll, ready};
+
+use conn::Conn;
+use gate::{Action, Address, Gatekeeper, Permit, Protocol};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::{OpenError, stream};
+
+/// Connections the system holds for us between two accepts.
+const BACKLOG: i32 = 4096;
+
+/// A client that was accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The conn.
+    pub conn: Conn,
+    /// Who it is; `None` for Unix sockets.
+    pub peer: Option<SocketAddr>,
+}
+
+/// A listening stream socket.
+#[derive(Debug)]
+pub struct StreamListener {
+    #[cfg(unix)]
+    port: conn::Port,
+    #[cfg(not(unix))]
+    listener: tokio::net::TcpListener,
+    /// The address bound, with the real port.
+    pub at: Address,
+    is_tcp: bool,
+}
+
+/// Binds and listens by TCP; port 0 is replaced by one the system chose.
+///
+/// # Errors
+/// [`OpenError::Bind`], [`OpenError::Denied`].
+pub fn tcp(gate: &Gatekeeper, addr: SocketAddr) -> Result<StreamListener, OpenError> {
+    let at = Address::Inet(addr);
+    let permit = gate.decide(Action::Listen { protocol: Protocol::Tcp, at: at.clone() })?;
+    open_tcp(permit, addr).map_err(|error| OpenError::Bind { at, error })
+}
+
+fn open_tcp(_permit: Permit, addr: SocketAddr) -> io::Result<StreamListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // On Windows the option would let others take the port while we use it.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    let bound = socket.local_addr()?.as_socket().unwrap_or(addr);
+    StreamListener::new(socket, Address::Inet(bound), true)
+}
+
+impl StreamListener {
+    #[cfg(unix)]
+    pub(crate) fn new(socket: Socket, at: Address, is_tcp: bool) -> io::Result<Self> {
+        Ok(Self { port: conn::Port::socket(socket.into())?, at, is_tcp })
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn new(socket: Socket, at: Address, is_tcp: bool) -> io::Result<Self> {
+        Ok(Self { listener: tokio::net::TcpListener::from_std(socket.into())?, at, is_tcp })
+    }
+
+    /// Takes the next client.
+    ///
+    /// # Errors
+    /// Those of accept(2). `EMFILE` and its like pass when a client leaves: wait and call again.
+    #[cfg(unix)]
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        let (socket, from) = ready!(self.port.poll_read(cx, |fd| {
+            sys::fault::check(sys::fault::Call::Accept)?;
+            Ok((socket2::SockRef::from(&fd).accept()?, false))
+        }))?;
+        Poll::Ready(self.accepted(socket, &from))
+    }
+
+    /// Takes the next client.
+    ///
+    /// # Errors
+    /// Those of accept.
+    #[cfg(not(unix))]
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        let (stream, from) = ready!(self.listener.poll_accept(cx))?;
+        Poll::Ready(self.accepted(stream.into_std()?.into(), &from.into()))
+    }
+
+    fn accepted(&self, socket: Socket, from: &SockAddr) -> io::Result<Accepted> {
+        let info = stream::info(&socket, from);
+        let peer = from.as_socket();
+        Ok(Accepted { conn: stream::conn(socket, info, self.is_tcp)?, peer })
+    }
+}
+
+/// Waits for the next client of any of the listeners, the first one first.
+///
+/// # Errors
+/// As [`StreamListener::poll_accept`].
+pub async fn accept_any(listeners: &[StreamListener]) -> io::Result<Accepted> {
+    std::future::poll_fn(|cx| {
+        for listener in listeners {
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Whether a failed accept concerns one client only, who is gone already (accept(2), "Error
+/// handling").
+pub fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | WouldBlock)
+        || matches!(error.raw_os_error(), Some(EPERM | EPROTO | ENETDOWN | EHOSTUNREACH))
+}
+
+const EPERM: i32 = 1;
+const EPROTO: i32 = 71;
+const ENETDOWN: i32 = 100;
+const EHOSTUNREACH: i32 = 113;

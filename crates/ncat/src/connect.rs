@@ -1,0 +1,306 @@
+//! Connect mode.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use conn::{Conn, Shape};
+use endpoint::resolve::{Family, resolve};
+use endpoint::{OpenError, Source, connect_tcp};
+use plan::{Connect, Transport};
+use relay::{EndedBy, Outcome, Session, SessionError, Side, Totals};
+use tokio::time::Instant;
+
+use crate::exit::Exit;
+use crate::local;
+use crate::progress::Progress;
+use crate::run::Context;
+use crate::signals::{Signals, on_totals_request};
+use crate::talk::words;
+
+/// A connection, and what must be kept as long as it lives.
+pub(crate) struct Opened {
+    pub(crate) conn: Conn,
+    #[cfg(unix)]
+    _bound: Option<endpoint::unix::BoundPath>,
+}
+
+/// Connects and joins the connection with standard input and output.
+pub(crate) async fn run(context: &Context, spec: &Connect) -> Exit {
+    let mut signals = Signals::new();
+    let opened = tokio::select! {
+        opened = open(context, spec) => opened,
+        signal = signals.next() => return Exit::Killed(signal),
+    };
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(error) => return context.open_failed(&error),
+    };
+    let local = match local::open(&context.gate, &context.plan, &context.logs) {
+        Ok(local) => local,
+        Err(error) => return context.open_failed(&error),
+    };
+    let is_message = opened.conn.shape == Shape::Message;
+    let session = join(context, local, opened.conn, local::rules(&context.plan, false, is_message));
+    finish(context, session, &mut signals, Exit::Killed).await
+}
+
+/// A session ready to run, with its strategies told.
+pub(crate) struct Joined {
+    pub(crate) session: Session,
+    pub(crate) peer: String,
+    pub(crate) expected: Option<u64>,
+    started: Instant,
+}
+
+/// Dresses the remote side and joins the two.
+pub(crate) fn join(context: &Context, local: Conn, remote: Conn, rules: relay::Rules) -> Joined {
+    join_with(context, local, remote, rules, Arc::clone(&context.totals))
+}
+
+/// As [`join`], counting into `totals`.
+pub(crate) fn join_with(
+    context: &Context,
+    local: Conn,
+    remote: Conn,
+    rules: relay::Rules,
+    totals: Arc<Totals>,
+) -> Joined {
+    let peer = remote.info.peer.clone();
+    let expected = local.info.expected;
+    let remote = local::dress(&context.plan, remote);
+    let mut session = Session::new(local, remote, rules, totals);
+    let (send, recv) = session.choices();
+    for (direction, choice) in [("send", send), ("recv", recv)] {
+        context.talk.debug(|| format!("{direction}: {} ({})", choice.strategy.name(), choice.why));
+    }
+    let (talk, name) = (context.talk.clone(), peer.clone());
+    session.on_eof(move |side| {
+        let side = if side == Side::Remote { "remote" } else { "local" };
+        talk.ended(&name, side);
+    });
+    Joined { session, peer, expected, started: Instant::now() }
+}
+
+/// Runs one session to its end, or until a signal; `ended` says how the program ends by one.
+pub(crate) async fn finish(
+    context: &Context,
+    joined: Joined,
+    signals: &mut Signals,
+    ended: impl Fn(i32) -> Exit,
+) -> Exit {
+    let Joined { session, peer, expected, started } = joined;
+    let report = || {
+        let (sent, received) = context.totals.read();
+        context.talk.report(sent, received);
+    };
+    let progress = Progress::start(&context.plan.talk, &context.totals, expected);
+    let outcome = tokio::select! {
+        outcome = session.run() => outcome,
+        signal = signals.next() => {
+            let (sent, received) = context.totals.read();
+            let ended_by = EndedBy::Stopped;
+            let stopped = Outcome { sent, received, ended_by, error: None, losses: None };
+            context.talk.closed(&peer, &stopped, started.elapsed());
+            progress.finish();
+            return ended(signal);
+        }
+        () = on_totals_request(report) => return Exit::Local,
+        () = progress.run() => return Exit::Local,
+    };
+    progress.finish();
+    context.talk.closed(&peer, &outcome, started.elapsed());
+    conclude(context, &peer, &outcome)
+}
+
+/// Says how a session ended, and the exit code for it.
+pub(crate) fn conclude(context: &Context, peer: &str, outcome: &Outcome) -> Exit {
+    if let Some(error) = &outcome.error {
+        return failed(context, peer, outcome, error);
+    }
+    match outcome.ended_by {
+        EndedBy::Idle => {
+            let limit = context.plan.limits.idle_timeout.unwrap_or_default().as_millis();
+            let more = [format!("neither side moved a byte for that time (-i); peer {peer}")];
+            context.talk.error(&format!("Idle timeout expired ({limit} ms)."), &more);
+            Exit::Network
+        }
+        EndedBy::QuitTimer => {
+            context.talk.verbose(|| "Quit timer expired (-q).".into());
+            Exit::Done
+        }
+        _ => Exit::Done,
+    }
+}
+
+fn failed(context: &Context, peer: &str, outcome: &Outcome, error: &SessionError) -> Exit {
+    let reason = words(&error.error);
+    let moved = format!("{} bytes sent, {} received", outcome.sent, outcome.received);
+    match error.side {
+        Side::LocalOutput => {
+            let more = [format!("standard output; {moved} from {peer}")];
+            context.talk.perror("write", &error.error, &more);
+            Exit::Local
+        }
+        Side::LocalInput => {
+            context
+                .talk
+                .error(&format!("{reason}."), &[format!("reading standard input; {moved}")]);
+            Exit::Network
+        }
+        Side::Remote => {
+            let mut more = vec![format!("peer {peer}; {moved}")];
+            if error.undelivered > 0 {
+                more.push(format!("{} bytes are known not to have arrived", error.undelivered));
+            }
+            context.talk.error(&format!("{reason}."), &more);
+            Exit::Network
+        }
+    }
+}
+
+/// Opens the connection a plan asks for, and says so.
+pub(crate) async fn open(context: &Context, spec: &Connect) -> Result<Opened, OpenError> {
+    let started = Instant::now();
+    match spec.transport {
+        Transport::Tcp => tcp(context, spec, started).await,
+        Transport::Udp => udp(context, spec, started).await,
+        Transport::UnixStream => unix_stream(context, spec, started).await,
+        Transport::UnixDatagram => unix_datagram(context, spec),
+    }
+}
+
+pub(crate) fn family(family: plan::Family) -> Family {
+    match family {
+        plan::Family::Any => Family::Any,
+        plan::Family::V4 => Family::V4,
+        plan::Family::V6 => Family::V6,
+    }
+}
+
+fn target(spec: &Connect) -> String {
+    if spec.host.contains(':') {
+        format!("[{}]:{}", spec.host, spec.port)
+    } else {
+        format!("{}:{}", spec.host, spec.port)
+    }
+}
+
+/// The target's addresses and the source to use, within the time for connecting.
+async fn addresses(
+    context: &Context,
+    spec: &Connect,
+    started: Instant,
+) -> Result<(Vec<std::net::SocketAddr>, Source), OpenError> {
+    let family = family(spec.family);
+    let limit = context.plan.limits.connect_timeout;
+    let look_up = async {
+        let ip = match &spec.source_host {
+            Some(host) => Some(resolve(host, 0, family, spec.numeric).await?[0].ip()),
+            None => None,
+        };
+        let mut addrs = resolve(&spec.host, spec.port, family, spec.numeric).await?;
+        if let Some(ip) = ip {
+            // Only addresses of the source's family can be reached from it.
+            let same: Vec<_> =
+                addrs.iter().copied().filter(|addr| addr.is_ipv4() == ip.is_ipv4()).collect();
+            if !same.is_empty() {
+                addrs = same;
+            }
+        }
+        Ok((addrs, Source { ip, port: spec.source_port }))
+    };
+    let timeout =
+        || OpenError::Timeout { target: target(spec), attempts: Vec::new(), after: limit };
+    tokio::time::timeout_at(started + limit, look_up).await.unwrap_or_else(|_| Err(timeout()))
+}
+
+async fn tcp(context: &Context, spec: &Connect, started: Instant) -> Result<Opened, OpenError> {
+    let (addrs, source) = addresses(context, spec, started).await?;
+    let limit = context.plan.limits.connect_timeout;
+    let failed = |attempt: &endpoint::Attempt, more| context.talk.attempt_failed(attempt, more);
+    let connected =
+        connect_tcp(&context.gate, &target(spec), &addrs, &source, started, limit, failed).await?;
+    let info = &connected.conn.info;
+    context.talk.connected(&info.peer, &info.local, "tcp", &connected.attempts);
+    Ok(opened(connected.conn))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+async fn udp(context: &Context, spec: &Connect, started: Instant) -> Result<Opened, OpenError> {
+    let (addrs, source) = addresses(context, spec, started).await?;
+    let conn = endpoint::udp::connect(&context.gate, &target(spec), addrs[0], &source)?;
+    context.talk.connected(&conn.info.peer, &conn.info.local, "udp", &[]);
+    Ok(opened(conn))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+async fn udp(_context: &Context, spec: &Connect, _started: Instant) -> Result<Opened, OpenError> {
+    Err(unsupported(&target(spec), "-u"))
+}
+
+#[cfg(unix)]
+async fn unix_stream(
+    context: &Context,
+    spec: &Connect,
+    started: Instant,
+) -> Result<Opened, OpenError> {
+    let source = spec.source_host.as_deref().map(Path::new);
+    let path = Path::new(&spec.host);
+    let limit = context.plan.limits.connect_timeout;
+    let (conn, bound) =
+        endpoint::unix::connect(&context.gate, path, source, started, limit).await?;
+    context.talk.connected(&conn.info.peer, &conn.info.local, "unix", &[]);
+    Ok(Opened { conn, _bound: bound })
+}
+
+#[cfg(not(unix))]
+async fn unix_stream(
+    _context: &Context,
+    spec: &Connect,
+    _started: Instant,
+) -> Result<Opened, OpenError> {
+    Err(unsupported(&spec.host, "-U"))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unix_datagram(context: &Context, spec: &Connect) -> Result<Opened, OpenError> {
+    let source = match &spec.source_host {
+        Some(path) => PathBuf::from(path),
+        None => temporary_path(),
+    };
+    context.talk.verbose(|| format!("Using {} as our own address.", source.display()));
+    let conn = endpoint::udp::connect_unix(&context.gate, Path::new(&spec.host), &source)?;
+    context.talk.connected(&conn.info.peer, &conn.info.local, "unix-dgram", &[]);
+    Ok(opened(conn))
+}
+
+/// A name nobody else uses: the process and the time make it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn temporary_path() -> PathBuf {
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::SystemTime::UNIX_EPOCH)
+        .map_or(0, |time| time.as_nanos());
+    std::env::temp_dir().join(format!("ncat.{}.{nanos:x}", std::process::id()))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn unix_datagram(_context: &Context, spec: &Connect) -> Result<Opened, OpenError> {
+    Err(unsupported(&spec.host, "-U with -u"))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn unsupported(target: &str, option: &str) -> OpenError {
+    let last = std::io::Error::new(
+        std::io::ErrorKind::Unsupported,
+        format!("{option} is not available on this system yet"),
+    );
+    OpenError::Connect { target: target.into(), attempts: Vec::new(), last }
+}
+
+fn opened(conn: Conn) -> Opened {
+    Opened {
+        conn,
+        #[cfg(unix)]
+        _bound: None,
+    }
+}

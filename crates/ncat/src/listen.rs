@@ -1,0 +1,350 @@
+//! Listen mode: binding, access, one client or many.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+#[cfg(unix)]
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use conn::Conn;
+use endpoint::listen::{StreamListener, accept_any, is_passing};
+use endpoint::resolve::resolve;
+use endpoint::{OpenError, listen};
+use plan::access::AccessRules;
+use plan::{Family, Listen, Transport};
+
+use crate::clients::{self, Door};
+use crate::connect::{self, family};
+use crate::exit::Exit;
+use crate::local;
+use crate::run::Context;
+use crate::signals::Signals;
+use crate::talk::words;
+
+/// Pause when the system has no descriptor left for a client who waits.
+const NO_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is listened on.
+pub(crate) enum Listeners {
+    /// TCP or Unix streams.
+    Streams {
+        listeners: Vec<StreamListener>,
+        protocol: gate::Protocol,
+        #[cfg(unix)]
+        _path: Option<endpoint::unix::BoundPath>,
+    },
+    /// UDP or Unix datagrams.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Datagrams(Datagrams),
+}
+
+/// Datagram sockets, and where their peers arrive.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) struct Datagrams {
+    pub(crate) listeners: Vec<endpoint::udp::Listener>,
+    pub(crate) arrivals: tokio::sync::mpsc::UnboundedReceiver<endpoint::udp::Accepted>,
+    pub(crate) protocol: gate::Protocol,
+}
+
+/// Listens and serves.
+pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
+    let mut signals = Signals::new();
+    if spec.keep_open {
+        raise_descriptor_limit(context, spec);
+    }
+    let access = match load_access(context, spec).await {
+        Ok(access) => access,
+        Err(exit) => return exit,
+    };
+    let listeners = match open(context, spec).await {
+        Ok(listeners) => listeners,
+        Err(error) => return context.open_failed(&error),
+    };
+    let door = Arc::new(Door::new(context.talk.clone(), access, spec.max_conns));
+    if spec.keep_open {
+        return clients::serve(context, spec, listeners, door, &mut signals).await;
+    }
+    let ended = |signal| Exit::Signal(u8::try_from(signal).unwrap_or(0));
+    let client = tokio::select! {
+        client = first_client(context, listeners, &door) => client,
+        signal = signals.next() => return ended(signal),
+    };
+    let client = match client {
+        Ok(client) => client,
+        Err(error) => {
+            context.talk.error(&format!("{}. QUITTING.", words(&error)), &[]);
+            return Exit::Network;
+        }
+    };
+    let local = match local::open(&context.gate, &context.plan, &context.logs) {
+        Ok(local) => local,
+        Err(error) => return context.open_failed(&error),
+    };
+    let rules = local::rules(&context.plan, true, spec.transport.is_message());
+    let joined = connect::join(context, local, client.conn, rules);
+    connect::finish(context, joined, &mut signals, ended).await
+}
+
+/// The one client of a listener without `-k`, and what must live as long as it does.
+struct Only {
+    conn: Conn,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    _driver: Option<clients::Abort>,
+}
+
+/// Waits for a client that may come in. A client who may not does not use up the listener; once
+/// one is in, nobody else is listened to.
+async fn first_client(
+    context: &Context,
+    listeners: Listeners,
+    door: &Arc<Door>,
+) -> io::Result<Only> {
+    match listeners {
+        Listeners::Streams { listeners, protocol, .. } => loop {
+            let accepted = match accept(context, &listeners).await? {
+                Some(accepted) => accepted,
+                None => continue,
+            };
+            let name = accepted.conn.info.peer.clone();
+            if let Some(pass) = door.admit(context, accepted.peer, &name, protocol) {
+                // Its place is kept for the whole run.
+                std::mem::forget(pass);
+                break Ok(Only {
+                    conn: accepted.conn,
+                    #[cfg(any(target_os = "linux", target_os = "android"))]
+                    _driver: None,
+                });
+            }
+        },
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Listeners::Datagrams(datagrams) => first_peer(context, datagrams, door).await,
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+async fn first_peer(
+    context: &Context,
+    mut datagrams: Datagrams,
+    door: &Arc<Door>,
+) -> io::Result<Only> {
+    // The first socket that lets a peer in makes the others deaf.
+    let taken = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut drivers = Vec::new();
+    for listener in datagrams.listeners.drain(..) {
+        let (taken, door) = (Arc::clone(&taken), Arc::clone(door));
+        let (gate, protocol) = (context.gate.clone(), datagrams.protocol);
+        let at = listener.at.clone();
+        let admit = Box::new(move |peer, name: &str| {
+            use std::sync::atomic::Ordering::Relaxed;
+            if taken.load(Relaxed) || !door.admit_datagram(&gate, peer, name, protocol) {
+                return false;
+            }
+            taken.store(true, Relaxed);
+            true
+        });
+        drivers.push((at, clients::Abort::spawn(listener.run(admit))));
+    }
+    let Some(accepted) = datagrams.arrivals.recv().await else {
+        return Err(io::Error::other("the socket has failed"));
+    };
+    let local = accepted.conn.info.local.clone();
+    let driver = drivers.into_iter().find(|(at, _)| at.to_string() == local).map(|(_, run)| run);
+    Ok(Only { conn: accepted.conn, _driver: driver })
+}
+
+/// The next client; `None` when one came to nothing or there was no descriptor for it.
+pub(crate) async fn accept(
+    context: &Context,
+    listeners: &[StreamListener],
+) -> io::Result<Option<listen::Accepted>> {
+    match accept_any(listeners).await {
+        Ok(accepted) => Ok(Some(accepted)),
+        Err(error) if is_passing(&error) => Ok(None),
+        Err(error) if is_exhaustion(&error) => {
+            context.talk.verbose(|| {
+                format!("accept: {}; a client waits until one leaves (ulimit -n)", words(&error))
+            });
+            tokio::time::sleep(NO_DESCRIPTORS_PAUSE).await;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Errors of accept(2) that pass when a client leaves: EMFILE, ENFILE, ENOBUFS, ENOMEM.
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12))
+}
+
+#[cfg(unix)]
+fn raise_descriptor_limit(context: &Context, spec: &Listen) {
+    // Each client takes one descriptor; the rest is for ourselves.
+    let wanted = u64::from(spec.max_conns) + 32;
+    if let Some(limit) = sys::fd::raise_descriptor_limit(wanted) {
+        if limit < wanted {
+            context.talk.verbose(|| {
+                format!("Warning: {limit} descriptors are fewer than -m {} needs", spec.max_conns)
+            });
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_descriptor_limit(_context: &Context, _spec: &Listen) {}
+
+/// Reads access files and looks up the names in them, once, before anything is bound.
+async fn load_access(context: &Context, spec: &Listen) -> Result<AccessRules, Exit> {
+    let (access, family, numeric) = (spec.access.clone(), family(spec.family), spec.numeric);
+    let load = move || {
+        AccessRules::load(&access, &mut |path| std::fs::read_to_string(path), &mut |host| {
+            let found = sys::resolve::resolve(host, 0, family, numeric)?;
+            Ok(found.into_iter().map(|addr| addr.ip()).collect())
+        })
+    };
+    let loaded = tokio::task::spawn_blocking(load).await;
+    let error = match loaded {
+        Ok(Ok(access)) => return Ok(access),
+        Ok(Err(error)) => error,
+        Err(_) => return Err(Exit::Local),
+    };
+    let mut lines = VecDeque::from([error.to_string()]);
+    if let Some(subject) = error.subject() {
+        lines.push_back(subject);
+    }
+    let hint = error.hint().map(|hint| format!("hint: {hint}"));
+    let last = lines.pop_back().unwrap_or_default();
+    for line in lines {
+        context.talk.error(&line, &[]);
+    }
+    context.talk.error(&last, &Vec::from_iter(hint));
+    Err(Exit::Local)
+}
+
+/// Binds everything the plan asks for.
+async fn open(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
+    match spec.transport {
+        Transport::Tcp => tcp(context, spec).await,
+        Transport::Udp => udp(context, spec).await,
+        Transport::UnixStream => unix_stream(context, spec),
+        Transport::UnixDatagram => unix_datagram(context, spec),
+    }
+}
+
+/// The addresses to bind: one for a host, IPv6 then IPv4 wildcard without.
+async fn addresses(spec: &Listen) -> Result<Vec<SocketAddr>, OpenError> {
+    if let Some(host) = &spec.host {
+        let found = resolve(host, spec.port, family(spec.family), spec.numeric).await?;
+        return Ok(found.into_iter().take(1).collect());
+    }
+    let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), spec.port);
+    let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), spec.port);
+    Ok(match spec.family {
+        Family::Any => vec![v6, v4],
+        Family::V4 => vec![v4],
+        Family::V6 => vec![v6],
+    })
+}
+
+/// Binds each address. A family that this system does not have is skipped when another works. With
+/// port 0 the second family is given the first one's port when it is free.
+fn bind_each<L>(
+    context: &Context,
+    addrs: &[SocketAddr],
+    mut bind: impl FnMut(SocketAddr) -> Result<L, OpenError>,
+    at: impl Fn(&L) -> &gate::Address,
+) -> Result<Vec<L>, OpenError> {
+    let mut bound: Vec<L> = Vec::new();
+    for addr in addrs {
+        let mut wanted = *addr;
+        if wanted.port() == 0 {
+            if let Some(gate::Address::Inet(first)) = bound.first().map(&at) {
+                wanted.set_port(first.port());
+            }
+        }
+        let mut opened = bind(wanted);
+        if opened.is_err() && wanted.port() != addr.port() {
+            opened = bind(*addr);
+        }
+        match opened {
+            Ok(listener) => bound.push(listener),
+            Err(OpenError::Bind { error, .. })
+                if addrs.len() > 1 && error.raw_os_error() == Some(EAFNOSUPPORT) =>
+            {
+                context.talk.debug(|| format!("this system has no {addr}: {}", words(&error)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bound)
+}
+
+#[cfg(target_os = "linux")]
+const EAFNOSUPPORT: i32 = 97;
+#[cfg(all(unix, not(target_os = "linux")))]
+const EAFNOSUPPORT: i32 = 47;
+#[cfg(windows)]
+const EAFNOSUPPORT: i32 = 10047;
+
+async fn tcp(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
+    let addrs = addresses(spec).await?;
+    let bind = |addr| listen::tcp(&context.gate, addr);
+    let listeners = bind_each(context, &addrs, bind, |listener: &StreamListener| &listener.at)?;
+    for listener in &listeners {
+        context.talk.listening(&listener.at, "tcp");
+    }
+    Ok(Listeners::Streams {
+        listeners,
+        protocol: gate::Protocol::Tcp,
+        #[cfg(unix)]
+        _path: None,
+    })
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+async fn udp(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
+    use endpoint::udp;
+    let addrs = addresses(spec).await?;
+    let (sender, arrivals) = tokio::sync::mpsc::unbounded_channel();
+    let bind = |addr| udp::listen(&context.gate, addr, !spec.keep_open, sender.clone());
+    let listeners = bind_each(context, &addrs, bind, |listener: &udp::Listener| &listener.at)?;
+    for listener in &listeners {
+        context.talk.listening(&listener.at, "udp");
+    }
+    Ok(Listeners::Datagrams(Datagrams { listeners, arrivals, protocol: gate::Protocol::Udp }))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+async fn udp(_context: &Context, _spec: &Listen) -> Result<Listeners, OpenError> {
+    Err(connect::unsupported("listener", "-u"))
+}
+
+#[cfg(unix)]
+fn unix_stream(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
+    let path = Path::new(spec.host.as_deref().unwrap_or_default());
+    let (listener, bound) = endpoint::unix::listen(&context.gate, path)?;
+    context.talk.listening(&listener.at, "unix");
+    let protocol = gate::Protocol::UnixStream;
+    Ok(Listeners::Streams { listeners: vec![listener], protocol, _path: Some(bound) })
+}
+
+#[cfg(not(unix))]
+fn unix_stream(_context: &Context, _spec: &Listen) -> Result<Listeners, OpenError> {
+    Err(connect::unsupported("listener", "-U"))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unix_datagram(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
+    let path = Path::new(spec.host.as_deref().unwrap_or_default());
+    let (sender, arrivals) = tokio::sync::mpsc::unbounded_channel();
+    let listener = endpoint::udp::listen_unix(&context.gate, path, !spec.keep_open, sender)?;
+    context.talk.listening(&listener.at, "unix-dgram");
+    let (listeners, protocol) = (vec![listener], gate::Protocol::UnixDatagram);
+    Ok(Listeners::Datagrams(Datagrams { listeners, arrivals, protocol }))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn unix_datagram(_context: &Context, _spec: &Listen) -> Result<Listeners, OpenError> {
+    Err(connect::unsupported("listener", "-U with -u"))
+}

@@ -1,0 +1,216 @@
+//! From arguments to an exit code.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use endpoint::OpenError;
+use gate::Gatekeeper;
+use plan::{Mode, Plan};
+use relay::Totals;
+
+use crate::exit::Exit;
+use crate::flags::{self, Parsed};
+use crate::logs::Logs;
+use crate::talk::{self, Talk, words};
+use crate::{connect, listen, probe};
+
+/// What every mode needs: the plan, who may do what, and whom to tell.
+pub(crate) struct Context {
+    pub(crate) plan: Plan,
+    pub(crate) gate: Gatekeeper,
+    pub(crate) talk: Talk,
+    pub(crate) logs: Logs,
+    pub(crate) totals: Arc<Totals>,
+}
+
+/// Runs `ncat` with these arguments, the program's name first.
+pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let started = Instant::now();
+    let posixly_correct = std::env::var_os("POSIXLY_CORRECT").is_some();
+    let raw = match flags::parse(args, posixly_correct) {
+        Ok(Parsed::Run(raw)) => raw,
+        Ok(Parsed::Help) => return print(&flags::help()).into(),
+        Ok(Parsed::Version) => return print(&flags::version()).into(),
+        Err(error) => {
+            talk::put(&error.to_string());
+            return Exit::Local.into();
+        }
+    };
+    let plan = match plan::build(&raw) {
+        Ok(plan) => plan,
+        Err(error) => {
+            talk::put(&format!("Ncat: {error}\n"));
+            return Exit::Local.into();
+        }
+    };
+    if raw.explain {
+        return print(&plan::explain(&plan)).into();
+    }
+    run(plan, started).into()
+}
+
+/// Results go to standard output; that it is closed is worth an exit code.
+fn print(text: &str) -> Exit {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            talk::put(&format!("write: {}\n", words(&error)));
+            Exit::Local
+        }
+    }
+}
+
+fn run(plan: Plan, started: Instant) -> Exit {
+    let talk = match Talk::new(&plan.talk, started) {
+        Ok(talk) => talk,
+        Err(error) => {
+            let fd = plan.talk.json_fd.unwrap_or(2);
+            talk::put(&format!("Ncat: --json-fd {fd}: {}. QUITTING.\n", words(&error)));
+            return Exit::Local;
+        }
+    };
+    for warning in &plan.warnings {
+        talk.error(&format!("Warning: {warning}"), &[]);
+    }
+    let gate = Gatekeeper::open();
+    let logs = match Logs::open(&gate, &plan.logs) {
+        Ok(logs) => logs,
+        Err(error) => {
+            let path = error.path.display();
+            talk.error(&format!("can't open {path} for writing: {}. QUITTING.", error.reason), &[]);
+            return Exit::Local;
+        }
+    };
+    talk.verbose(|| flags::version().trim_end().trim_start_matches("Ncat: ").to_string());
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            talk.error(&format!("cannot start: {}. QUITTING.", words(&error)), &[]);
+            return Exit::Local;
+        }
+    };
+    let context = Context { plan, gate, talk, logs, totals: Arc::default() };
+    let exit = runtime.block_on(async {
+        match &context.plan.mode {
+            Mode::Connect(spec) => connect::run(&context, spec).await,
+            Mode::Probe(spec) => probe::run(&context, spec).await,
+            Mode::Listen(spec) => listen::run(&context, spec).await,
+        }
+    });
+    // A look-up that still runs must not hold the program up.
+    runtime.shutdown_background();
+    let (sent, received) = context.totals.read();
+    context.talk.summary(sent, received);
+    exit
+}
+
+impl Context {
+    /// Shows why an endpoint could not be opened, and the exit code for it.
+    pub(crate) fn open_failed(&self, error: &OpenError) -> Exit {
+        let (exit, reason) = match error {
+            OpenError::Resolve { .. } => {
+                self.talk.error(
+                    &format!("{error}. QUITTING."),
+                    &["hint: check the spelling, or give an address; -n never looks names up"
+                        .into()],
+                );
+                (Exit::Local, error.to_string())
+            }
+            OpenError::Connect { target, attempts, last } => {
+                let reason = words(last);
+                let mut more = vec![connecting(target, attempts)];
+                more.extend(hint(last));
+                self.talk.error(&format!("{reason}."), &more);
+                (Exit::Network, reason)
+            }
+            OpenError::Timeout { target, attempts, after } => {
+                let more = [
+                    format!(
+                        "connecting to {target} took longer than {} s (-w); {}",
+                        after.as_secs_f64(),
+                        tried(attempts)
+                    ),
+                    "hint: a firewall that drops packets looks like this; -v lists every address"
+                        .into(),
+                ];
+                self.talk.error("TIMEOUT.", &more);
+                (Exit::Network, "TIMEOUT".into())
+            }
+            OpenError::Bind { at, error } => {
+                let line = format!("bind to {at}: {}. QUITTING.", words(error));
+                self.talk.error(&line, &bind_hint(error));
+                (Exit::Local, words(error))
+            }
+            OpenError::PathInUse { path, error } => {
+                let line = format!("bind to {}: {}. QUITTING.", path.display(), words(error));
+                self.talk.error(&line, &bind_hint(error));
+                (Exit::Local, words(error))
+            }
+            OpenError::Denied(denied) => {
+                self.talk.error("Denied by policy.", &[denied.to_string()]);
+                (Exit::Local, denied.reason.clone())
+            }
+            OpenError::Stdio { what, error } => {
+                self.talk.error(&format!("{what}: {}. QUITTING.", words(error)), &[]);
+                (Exit::Local, words(error))
+            }
+            other => {
+                self.talk.error(&format!("{other}. QUITTING."), &[]);
+                (Exit::Local, other.to_string())
+            }
+        };
+        let attempts: &[endpoint::Attempt] = match error {
+            OpenError::Connect { attempts, .. } | OpenError::Timeout { attempts, .. } => attempts,
+            _ => &[],
+        };
+        self.talk.connect_failed(&error.to_string(), &reason, attempts);
+        exit
+    }
+}
+
+fn connecting(target: &str, attempts: &[endpoint::Attempt]) -> String {
+    match attempts.last() {
+        Some(last) => format!("connecting to {target} ({}); {}", last.addr, tried(attempts)),
+        None => format!("connecting to {target}"),
+    }
+}
+
+fn tried(attempts: &[endpoint::Attempt]) -> String {
+    match attempts.len() {
+        1 => "1 address tried".into(),
+        n => format!("{n} addresses tried"),
+    }
+}
+
+fn hint(error: &std::io::Error) -> Option<String> {
+    use std::io::ErrorKind::{
+        AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound,
+        PermissionDenied,
+    };
+    let text = match error.kind() {
+        ConnectionRefused => {
+            "nothing listens there, or a firewall answered; -v lists every address"
+        }
+        HostUnreachable | NetworkUnreachable => "there is no route to it from here",
+        AddrNotAvailable => "-s must be an address of this machine",
+        NotFound => "the path does not exist; is the server running?",
+        PermissionDenied => "this user may not use that address or path",
+        _ => return None,
+    };
+    Some(format!("hint: {text}"))
+}
+
+fn bind_hint(error: &std::io::Error) -> Vec<String> {
+    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+    let text = match error.kind() {
+        AddrInUse => "another program listens there (ss -lnp shows which), or the path exists",
+        AddrNotAvailable => "it is not an address of this machine",
+        PermissionDenied => "ports below 1024 need privilege; a path needs a writable directory",
+        _ => return Vec::new(),
+    };
+    vec![format!("hint: {text}")]
+}

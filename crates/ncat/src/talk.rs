@@ -1,0 +1,253 @@
+//! The one place that says anything: messages on standard error, events as JSON lines.
+//!
+//! The first line of a message is Ncat's, the indented lines below it are ours. Text that came
+//! from a peer is made safe for terminals.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use endpoint::Attempt;
+use plan::TalkSpec;
+use proto::escape;
+use relay::Outcome;
+use serde_json::{Value, json};
+
+/// Version of the event lines; raised when a field changes its meaning.
+const EVENT_VERSION: u32 = 1;
+
+/// Says things; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Talk {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    level: u8,
+    test_marks: bool,
+    events: Option<Mutex<Box<dyn Write + Send>>>,
+    started: Instant,
+}
+
+impl Talk {
+    /// # Errors
+    /// When the descriptor for events is not open.
+    pub(crate) fn new(spec: &TalkSpec, started: Instant) -> io::Result<Self> {
+        let events: Option<Box<dyn Write + Send>> = match spec.json_fd {
+            None => None,
+            Some(2) => Some(Box::new(io::stderr())),
+            Some(fd) => Some(Box::new(event_file(fd)?)),
+        };
+        let inner = Inner {
+            level: spec.verbosity,
+            test_marks: spec.test_marks,
+            events: events.map(Mutex::new),
+            started,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Time since the program started.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.inner.started.elapsed()
+    }
+
+    /// A message that is always shown.
+    pub(crate) fn error(&self, first: &str, more: &[String]) {
+        let mut text = format!("Ncat: {first}\n");
+        for line in more {
+            text.push_str("  ");
+            text.push_str(line);
+            text.push('\n');
+        }
+        put(&text);
+    }
+
+    /// A message at `-v`.
+    pub(crate) fn verbose(&self, line: impl FnOnce() -> String) {
+        if self.inner.level >= 1 {
+            put(&format!("Ncat: {}\n", line()));
+        }
+    }
+
+    /// A message at `-vv`.
+    pub(crate) fn debug(&self, line: impl FnOnce() -> String) {
+        if self.inner.level >= 2 {
+            put(&format!("NCAT DEBUG: {}\n", line()));
+        }
+    }
+
+    /// The mark that test suites wait for (`--test`).
+    pub(crate) fn test_mark(&self, what: &str) {
+        if self.inner.test_marks {
+            put(&format!("NCAT TEST: {what}\n"));
+        }
+    }
+
+    /// A libc-style failure line, without prefix.
+    pub(crate) fn perror(&self, call: &str, error: &io::Error, more: &[String]) {
+        let mut text = format!("{call}: {}\n", words(error));
+        for line in more {
+            text.push_str(&format!("  {line}\n"));
+        }
+        put(&text);
+    }
+
+    fn event(&self, name: &str, fields: Value) {
+        let Some(events) = &self.inner.events else { return };
+        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut line = json!({ "v": EVENT_VERSION, "event": name, "time": time.as_secs_f64() });
+        if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
+            line.extend(fields);
+        }
+        let mut text = line.to_string();
+        text.push('\n');
+        // Nobody may be reading any more; the session is worth more than its events.
+        let mut out = events.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = out.write_all(text.as_bytes());
+    }
+
+    /// Listening, with the real port.
+    pub(crate) fn listening(&self, at: &gate::Address, protocol: &str) {
+        self.verbose(|| format!("Listening on {at}"));
+        self.test_mark("LISTEN");
+        self.event("listening", json!({ "addr": at.to_string(), "protocol": protocol }));
+    }
+
+    /// A client came and was let in.
+    pub(crate) fn accepted(&self, peer: &str, protocol: &str) {
+        self.verbose(|| format!("Connection from {}.", escape::terminal(peer.as_bytes())));
+        self.event("accepted", json!({ "peer": peer, "protocol": protocol }));
+    }
+
+    /// A client came and was turned away.
+    pub(crate) fn refused(&self, peer: &str, why: &str, rule: &str) {
+        self.verbose(|| format!("Connection from {}.", escape::terminal(peer.as_bytes())));
+        self.verbose(|| format!("New connection denied: {why}"));
+        if !rule.is_empty() {
+            self.debug(|| format!("denied by {rule}"));
+        }
+        self.event("refused", json!({ "peer": peer, "why": why, "rule": rule }));
+    }
+
+    /// One address failed.
+    pub(crate) fn attempt_failed(&self, attempt: &Attempt, more: bool) {
+        if !more {
+            return;
+        }
+        if let Some(error) = &attempt.error {
+            self.verbose(|| format!("Connection to {} failed: {}.", attempt.addr, words(error)));
+            self.verbose(|| "Trying next address...".into());
+        }
+    }
+
+    /// Connected, and by which way.
+    pub(crate) fn connected(&self, peer: &str, local: &str, protocol: &str, attempts: &[Attempt]) {
+        self.verbose(|| format!("Connected to {}.", escape::terminal(peer.as_bytes())));
+        self.event(
+            "connected",
+            json!({
+                "peer": peer, "local": local, "protocol": protocol,
+                "attempts": attempts.iter().map(attempt_json).collect::<Vec<_>>(),
+            }),
+        );
+    }
+
+    /// Connecting failed.
+    pub(crate) fn connect_failed(&self, target: &str, reason: &str, attempts: &[Attempt]) {
+        let attempts: Vec<_> = attempts.iter().map(attempt_json).collect();
+        self.event("failed", json!({ "target": target, "reason": reason, "attempts": attempts }));
+    }
+
+    /// One direction has ended.
+    pub(crate) fn ended(&self, peer: &str, side: &str) {
+        self.debug(|| format!("end of stream from {side} ({})", escape::terminal(peer.as_bytes())));
+        self.event("eof", json!({ "peer": peer, "side": side }));
+    }
+
+    /// A session is over.
+    pub(crate) fn closed(&self, peer: &str, outcome: &Outcome, lasted: Duration) {
+        if let Some(losses) = &outcome.losses {
+            self.error(
+                &format!("Warning: {losses}."),
+                &[format!("peer {}", escape::terminal(peer.as_bytes()))],
+            );
+        }
+        self.event(
+            "closed",
+            json!({
+                "peer": peer, "sent": outcome.sent, "received": outcome.received,
+                "duration": lasted.as_secs_f64(), "ended_by": outcome.ended_by.name(),
+                "reason": reason(outcome),
+                "error": outcome.error.as_ref().map(|e| words(&e.error)),
+            }),
+        );
+    }
+
+    /// The closing line of every run at `-v`.
+    pub(crate) fn summary(&self, sent: u64, received: u64) {
+        self.verbose(|| totals(sent, received, self.elapsed()));
+    }
+
+    /// Totals on request, whatever the level.
+    pub(crate) fn report(&self, sent: u64, received: u64) {
+        put(&format!("Ncat: {}\n", totals(sent, received, self.elapsed())));
+    }
+}
+
+fn totals(sent: u64, received: u64, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs_f64();
+    format!("{sent} bytes sent, {received} bytes received in {seconds:.2} seconds.")
+}
+
+/// Why a session ended, from a fixed list that scripts can match.
+pub(crate) fn reason(outcome: &Outcome) -> &'static str {
+    use relay::{EndedBy, Side};
+    match (&outcome.error, outcome.ended_by) {
+        (Some(error), _) => match (error.side, error.error.kind()) {
+            (Side::LocalInput, _) => "input_error",
+            (Side::LocalOutput, _) => "output_error",
+            (_, io::ErrorKind::ConnectionReset) => "reset",
+            (_, io::ErrorKind::ConnectionRefused) => "refused",
+            (_, io::ErrorKind::BrokenPipe) => "broken_pipe",
+            (_, io::ErrorKind::TimedOut) => "timeout",
+            _ => "network_error",
+        },
+        (None, EndedBy::LocalEnd) => "local_eof",
+        (None, EndedBy::RemoteEnd) => "remote_eof",
+        (None, EndedBy::QuitTimer) => "quit_timer",
+        (None, EndedBy::Idle) => "idle",
+        (None, EndedBy::SlowReader) => "slow_reader",
+        (None, EndedBy::Stopped) => "stopped",
+        (None, _) => "error",
+    }
+}
+
+fn attempt_json(attempt: &Attempt) -> Value {
+    json!({
+        "addr": attempt.addr.to_string(),
+        "seconds": attempt.elapsed.as_secs_f64(),
+        "error": attempt.error.as_ref().map(words),
+    })
+}
+
+/// An error as strerror(3) words it.
+pub(crate) fn words(error: &io::Error) -> String {
+    sys::resolve::strerror(error)
+}
+
+/// Writes to standard error in one piece. A message that cannot be shown is not worth dying for.
+pub(crate) fn put(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(unix)]
+fn event_file(fd: u32) -> io::Result<File> {
+    Ok(File::from(sys::fd::duplicate_number(fd)?))
+}
+
+#[cfg(not(unix))]
+fn event_file(_fd: u32) -> io::Result<File> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "only --json-fd 2 works on this system"))
+}

@@ -1,0 +1,82 @@
+//! Through a buffer: works for every pair of conns.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use conn::{CHUNK_MAX, Conn, Recv, Shape};
+
+use super::{PumpError, Tally, Turn};
+
+/// What was taken and not yet delivered; at most one read, or one batch of datagrams.
+#[derive(Debug)]
+pub(crate) struct Buffered {
+    queue: VecDeque<Bytes>,
+    datagram_size: usize,
+    ended: bool,
+}
+
+impl Buffered {
+    pub(crate) fn new(datagram_size: usize) -> Self {
+        Self { queue: VecDeque::new(), datagram_size: datagram_size.max(1), ended: false }
+    }
+
+    /// Goes on where a splice stopped: `queue` was taken from the source already.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn with_queue(queue: VecDeque<Bytes>) -> Self {
+        Self { queue, datagram_size: CHUNK_MAX, ended: false }
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Conn,
+        to: &mut Conn,
+        tally: &mut Tally,
+        turn: Turn,
+    ) -> Poll<Result<(), PumpError>> {
+        loop {
+            while !self.queue.is_empty() {
+                let sent = ready!(to.poll_send(cx, &mut self.queue)).map_err(PumpError::Sink)?;
+                tally.delivered += sent as u64;
+                tally.steps += 1;
+            }
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            if turn.is_over(tally) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let max = CHUNK_MAX.min(to.chunk_max);
+            match ready!(from.poll_recv(cx, max, &mut self.queue)).map_err(PumpError::Source)? {
+                Recv::End => self.ended = true,
+                Recv::Data => {
+                    tally.taken += self.queue.iter().map(|piece| piece.len() as u64).sum::<u64>();
+                    tally.steps += 1;
+                    self.shape(from.shape, to.shape);
+                }
+            }
+        }
+    }
+
+    /// Fits what was received to the sink: a stream has no empty pieces, a datagram has a limit.
+    fn shape(&mut self, from: Shape, to: Shape) {
+        match (from, to) {
+            (Shape::Message, Shape::Stream) => self.queue.retain(|piece| !piece.is_empty()),
+            (Shape::Stream, Shape::Message) => {
+                let size = self.datagram_size;
+                let whole = std::mem::take(&mut self.queue);
+                for piece in whole {
+                    let cuts = (0..piece.len()).step_by(size);
+                    self.queue.extend(cuts.map(|at| piece.slice(at..piece.len().min(at + size))));
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Inside the kernel: splice(2) and sendfile(2).
+//!
+//! Facts relied on, checked on Linux 6.18: an `O_APPEND` target and a pair of sockets give `EINVAL`
+//! and leave the bytes where they were; a short splice is not an end, only 0 is.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use conn::Conn;
+
+use super::{PumpError, Tally, Turn};
+use crate::strategy::Strategy;
+
+/// Bytes asked for in one call.
+const PIECE: usize = 1024 * 1024;
+/// Capacity asked for the pipe between two splices, in bytes.
+const PIPE_BYTES: usize = 1024 * 1024;
+
+/// Why the kernel's way ended early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The kernel declines this pair; `left` are the bytes that were on their way, in order.
+    Refused { left: VecDeque<Bytes> },
+    /// One end failed.
+    Failed(PumpError),
+}
+
+#[derive(Debug)]
+pub(crate) struct Splice {
+    kind: Kind,
+    ended: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Sendfile,
+    Direct,
+    Through { read: OwnedFd, write: OwnedFd, capacity: usize, held: usize },
+}
+
+impl Splice {
+    pub(crate) fn new(strategy: Strategy, from: &Conn) -> io::Result<Self> {
+        let kind = match strategy {
+            Strategy::Sendfile => {
+                if let Some(source) = from.plain().and_then(conn::Plain::input) {
+                    sys::fd::advise_sequential(source.as_fd());
+                }
+                Kind::Sendfile
+            }
+            Strategy::SplicePipe => {
+                let (read, write, capacity) = sys::splice::pipe(PIPE_BYTES)?;
+                Kind::Through { read, write, capacity, held: 0 }
+            }
+            _ => Kind::Direct,
+        };
+        Ok(Self { kind, ended: false })
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        !matches!(self.kind, Kind::Through { held: 1.., .. })
+    }
+
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Conn,
+        to: &mut Conn,
+        tally: &mut Tally,
+        turn: Turn,
+    ) -> Poll<Result<(), Stop>> {
+        loop {
+            if self.ended && self.is_drained() {
+                return Poll::Ready(Ok(()));
+            }
+            if turn.is_over(tally) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match ready!(self.step(cx, from, to, tally)) {
+                Ok(()) => tally.steps += 1,
+                Err(stop) => return Poll::Ready(Err(stop)),
+            }
+        }
+    }
+
+    /// One call into the kernel.
+    fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &Conn,
+        to: &Conn,
+        tally: &mut Tally,
+    ) -> Poll<Result<(), Stop>> {
+        let (Some(source), Some(sink)) =
+            (from.plain().and_then(conn::Plain::input), to.plain().and_then(conn::Plain::output))
+        else {
+            return Poll::Ready(Err(self.refuse()));
+        };
+        let moved = match &mut self.kind {
+            Kind::Sendfile => ready!(
+                source.poll_move(sink, cx, |from, to| { sys::splice::sendfile(from, to, PIECE) })
+            ),
+            Kind::Direct => {
+                ready!(source.poll_move(sink, cx, |from, to| sys::splice::splice(from, to, PIECE)))
+            }
+            Kind::Through { read, write, capacity, held } => {
+                if *held == 0 {
+                    let filled = ready!(source.poll_read(cx, |from| {
+                        let n = sys::splice::splice(from, write.as_fd(), *capacity)?;
+                        Ok((n, false))
+                    }));
+                    return Poll::Ready(match filled {
+                        Ok(0) => {
+                            self.ended = true;
+                            Ok(())
+                        }
+                        Ok(n) => {
+                            *held = n;
+                            tally.taken += n as u64;
+                            Ok(())
+                        }
+                        Err(e) if is_refusal(&e) => Err(self.refuse()),
+                        Err(e) => Err(Stop::Failed(PumpError::Source(e))),
+                    });
+                }
+                let drained = ready!(
+                    sink.poll_write(cx, |to| { sys::splice::splice(read.as_fd(), to, *held) })
+                );
+                return Poll::Ready(match drained {
+                    Ok(n) => {
+                        *held -= n;
+                        tally.delivered += n as u64;
+                        Ok(())
+                    }
+                    Err(e) if is_refusal(&e) => Err(self.refuse()),
+                    Err(e) => Err(Stop::Failed(PumpError::Sink(e))),
+                });
+            }
+        };
+        Poll::Ready(match moved {
+            Ok(0) => {
+                self.ended = true;
+                Ok(())
+            }
+            Ok(n) => {
+                tally.taken += n as u64;
+                tally.delivered += n as u64;
+                Ok(())
+            }
+            Err(e) if is_refusal(&e) => Err(self.refuse()),
+            Err(e) => Err(Stop::Failed(blame(e, to))),
+        })
+    }
+
+    /// Takes back what sits in our pipe, so that nothing is lost or sent twice.
+    fn refuse(&mut self) -> Stop {
+        let mut left = VecDeque::new();
+        if let Kind::Through { read, held, .. } = &mut self.kind {
+            let mut buf = BytesMut::with_capacity(*held);
+            while *held > 0 {
+                match sys::fd::read(read.as_fd(), &mut buf, *held) {
+                    Ok(0) => break,
+                    Ok(n) => *held -= n,
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Stop::Failed(PumpError::Source(e)),
+                }
+            }
+            if !buf.is_empty() {
+                left.push_back(buf.freeze());
+            }
+        }
+        Stop::Refused { left }
+    }
+}
+
+/// The answers that mean "not this pair", as opposed to "this failed".
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EINVAL | ENOSYS | EOPNOTSUPP | EPERM))
+}
+
+const EPERM: i32 = 1;
+const EINVAL: i32 = 22;
+const ENOSYS: i32 = 38;
+const EOPNOTSUPP: i32 = 95;
+
+/// One call touches both ends and its error names neither; what it is tells whose it was.
+fn blame(error: io::Error, to: &Conn) -> PumpError {
+    let is_sink_socket = to
+        .plain()
+        .and_then(conn::Plain::output)
+        .is_some_and(|port| port.kind() == sys::fd::FdKind::Socket);
+    let at_sink = match error.kind() {
+        io::ErrorKind::BrokenPipe | io::ErrorKind::StorageFull => true,
+        io::ErrorKind::IsADirectory => false,
+        _ if error.raw_os_error() == Some(EIO) => false,
+        // What is left is the socket's.
+        _ => is_sink_socket,
+    };
+    if at_sink { PumpError::Sink(error) } else { PumpError::Source(error) }
+}
+
+const EIO: i32 = 5;

@@ -1,0 +1,435 @@
+//! One session: two conns joined until both directions have ended.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use conn::{Conn, Shape};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+use crate::ending::{Direction, EndedBy, Next, OnLocalEnd, Rules, next};
+use crate::pump::{Pump, PumpError};
+use crate::strategy::Choice;
+
+/// How long a peer may acknowledge nothing at the end before we give up on what it was sent.
+const SETTLE_STALL: Duration = Duration::from_secs(5);
+/// How long a peer that has acknowledged everything may be silent before we close on it.
+const SETTLE_QUIET: Duration = Duration::from_millis(250);
+/// The most time given to a peer that has acknowledged everything but goes on sending.
+const SETTLE_MAX: Duration = Duration::from_secs(2);
+
+/// Which side of a session failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    /// Taking our input.
+    LocalInput,
+    /// Delivering to our output.
+    LocalOutput,
+    /// The peer, either direction.
+    Remote,
+}
+
+/// Why a session failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct SessionError {
+    /// Whose failure it is.
+    pub side: Side,
+    /// What happened.
+    #[source]
+    pub error: io::Error,
+    /// Bytes that were taken from our input and are known not to have arrived, or not known to.
+    pub undelivered: u64,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Payload bytes the remote side accepted.
+    pub sent: u64,
+    /// Payload bytes taken from the remote side.
+    pub received: u64,
+    /// Why it ended.
+    pub ended_by: EndedBy,
+    /// The failure, when it was one.
+    pub error: Option<SessionError>,
+    /// What a side had to give up, in words.
+    pub losses: Option<String>,
+}
+
+/// Bytes so far; shared with whoever reports progress.
+#[derive(Debug, Default)]
+pub struct Totals {
+    sent: AtomicU64,
+    received: AtomicU64,
+    parent: Option<Arc<Totals>>,
+}
+
+impl Totals {
+    /// Payload bytes sent, received.
+    pub fn read(&self) -> (u64, u64) {
+        (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+    }
+
+    /// Totals of a part, which count into those of the whole as well.
+    pub fn part_of(parent: &Arc<Totals>) -> Self {
+        Self { parent: Some(Arc::clone(parent)), ..Self::default() }
+    }
+
+    fn add(&self, sent: u64, received: u64) {
+        if let Some(parent) = &self.parent {
+            parent.add(sent, received);
+        }
+        self.sent.fetch_add(sent, Ordering::Relaxed);
+        self.received.fetch_add(received, Ordering::Relaxed);
+    }
+}
+
+/// Two conns being joined. A future: poll it to move bytes; drop it to stop.
+pub struct Session {
+    local: Conn,
+    remote: Conn,
+    rules: Rules,
+    totals: Arc<Totals>,
+    send: Pump,
+    recv: Pump,
+    send_state: Direction,
+    recv_state: Direction,
+    /// The source of this direction has ended; its sink is being told.
+    send_ending: bool,
+    recv_ending: bool,
+    error: Option<SessionError>,
+    counted: (u64, u64),
+    steps: u64,
+    last_active: Option<Instant>,
+    idle: Option<Pin<Box<Sleep>>>,
+    timer: Option<Pin<Box<Sleep>>>,
+    settle: Option<Settle>,
+    on_eof: Option<Box<dyn FnMut(Side) + Send>>,
+}
+
+/// The last phase: everything is sent, has it arrived?
+struct Settle {
+    ended_by: EndedBy,
+    unacknowledged: usize,
+    progress_at: Instant,
+    delivered_at: Option<Instant>,
+    tick: Pin<Box<Sleep>>,
+    pause: Duration,
+}
+
+impl Session {
+    /// Joins `local` and `remote` under `rules`; `totals` is added to as bytes move.
+    pub fn new(local: Conn, remote: Conn, rules: Rules, totals: Arc<Totals>) -> Self {
+        let send = Pump::new(&local, &remote, rules.datagram_size);
+        let recv = Pump::new(&remote, &local, rules.datagram_size);
+        let send_state = if rules.sends { Direction::Open } else { Direction::Finished };
+        Self {
+            local,
+            remote,
+            rules,
+            totals,
+            send,
+            recv,
+            send_state,
+            recv_state: Direction::Open,
+            send_ending: false,
+            recv_ending: false,
+            error: None,
+            counted: (0, 0),
+            steps: 0,
+            last_active: None,
+            idle: None,
+            timer: None,
+            settle: None,
+            on_eof: None,
+        }
+    }
+
+    /// Has `tell` called when our input ends ([`Side::LocalInput`]) and when the peer does
+    /// ([`Side::Remote`]).
+    pub fn on_eof(&mut self, tell: impl FnMut(Side) + Send + 'static) {
+        self.on_eof = Some(Box::new(tell));
+    }
+
+    fn tell_eof(&mut self, side: Side) {
+        if let Some(tell) = &mut self.on_eof {
+            tell(side);
+        }
+    }
+
+    /// Runs to the end. The session divides its time itself (see the pumps), so the runtime's
+    /// cooperative budget, which would make a ready source look empty, is not applied.
+    pub async fn run(self) -> Outcome {
+        tokio::task::unconstrained(self).await
+    }
+
+    /// The strategy of sending and of receiving.
+    pub fn choices(&self) -> (Choice, Choice) {
+        (self.send.choice, self.recv.choice)
+    }
+
+    /// Payload bytes sent and received so far.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.send.tally.delivered, self.recv.tally.taken)
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) {
+        if !self.send_ending {
+            match self.send.poll(cx, &mut self.local, &mut self.remote) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) => {
+                    self.send_ending = true;
+                    self.tell_eof(Side::LocalInput);
+                }
+                Poll::Ready(Err(PumpError::Source(error))) => {
+                    return self.fail_send(Side::LocalInput, error);
+                }
+                Poll::Ready(Err(PumpError::Sink(error))) => {
+                    return self.fail_send(Side::Remote, error);
+                }
+            }
+        }
+        if self.rules.on_local_end == OnLocalEnd::Keep {
+            self.send_state = Direction::Finished;
+            return;
+        }
+        match self.remote.poll_finish(cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => self.send_state = Direction::Finished,
+            Poll::Ready(Err(error)) => self.fail_send(Side::Remote, error),
+        }
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) {
+        if !self.recv_ending {
+            match self.recv.poll(cx, &mut self.remote, &mut self.local) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) => {
+                    self.recv_ending = true;
+                    self.tell_eof(Side::Remote);
+                }
+                Poll::Ready(Err(PumpError::Source(error))) => {
+                    return self.fail_recv(Side::Remote, error);
+                }
+                Poll::Ready(Err(PumpError::Sink(error))) => {
+                    return self.fail_recv(Side::LocalOutput, error);
+                }
+            }
+        }
+        match self.local.poll_finish(cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => self.recv_state = Direction::Finished,
+            Poll::Ready(Err(error)) => self.fail_recv(Side::LocalOutput, error),
+        }
+    }
+
+    fn fail_send(&mut self, side: Side, error: io::Error) {
+        let tally = self.send.tally;
+        self.send_state = Direction::Failed;
+        let undelivered = tally.taken - tally.delivered;
+        self.error.get_or_insert(SessionError { side, error, undelivered });
+        // Our own input failing, or a datagram refused, leaves nothing to wait for.
+        if side == Side::LocalInput || self.remote.shape == Shape::Message {
+            self.recv_state = Direction::Failed;
+        }
+    }
+
+    fn fail_recv(&mut self, side: Side, error: io::Error) {
+        self.recv_state = Direction::Failed;
+        self.error.get_or_insert(SessionError { side, error, undelivered: 0 });
+    }
+
+    /// Adds what has moved since last time to the shared totals, and notes activity.
+    fn account(&mut self) {
+        let now = self.counts();
+        if now != self.counted {
+            self.totals.add(now.0 - self.counted.0, now.1 - self.counted.1);
+            self.counted = now;
+        }
+        let steps = self.send.tally.steps + self.recv.tally.steps;
+        if steps != self.steps || self.last_active.is_none() {
+            self.steps = steps;
+            self.last_active = Some(Instant::now());
+        }
+    }
+
+    /// Whether `-i` has run out. The timer is only moved when it fires, not with every byte.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> bool {
+        let (Some(limit), Some(active)) = (self.rules.idle, self.last_active) else { return false };
+        let idle = self.idle.get_or_insert_with(|| Box::pin(sleep_until(active + limit)));
+        while idle.as_mut().poll(cx).is_ready() {
+            let until = active + limit;
+            if until <= Instant::now() {
+                return true;
+            }
+            idle.as_mut().reset(until);
+        }
+        false
+    }
+
+    /// Whether `time` has passed since `from`.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, from: Instant, time: Duration) -> bool {
+        let until = from + time;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if timer.deadline() != until {
+            timer.as_mut().reset(until);
+        }
+        timer.as_mut().poll(cx).is_ready()
+    }
+
+    fn outcome(&mut self, ended_by: EndedBy) -> Outcome {
+        let (sent, received) = self.counts();
+        let losses = self.remote.losses().or_else(|| self.local.losses());
+        Outcome { sent, received, ended_by, error: self.error.take(), losses }
+    }
+
+    /// Sends what is ready; true when nothing is and the pause granted to the source is over.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_busy = !self.send.is_drained() || self.send_ending || self.send.yielded;
+        // A splice holds nothing back, so waiting for a full socket looks like waiting for input.
+        if is_busy || self.local.is_readable() {
+            self.timer = None;
+            return false;
+        }
+        let pause = self.local.linger();
+        let since = self.last_active.unwrap_or_else(Instant::now);
+        pause.is_zero() || self.poll_timer(cx, since, pause)
+    }
+
+    /// Sees that what was sent has arrived; the receiving direction goes on meanwhile.
+    fn poll_settle(&mut self, cx: &mut Context<'_>, ended_by: EndedBy) -> Poll<Outcome> {
+        if self.send.tally.delivered == 0 || self.remote.shape == Shape::Message {
+            return Poll::Ready(self.outcome(ended_by));
+        }
+        let now = Instant::now();
+        let heard_at = self.last_active.unwrap_or(now);
+        let listening = self.recv_state == Direction::Open;
+        let settle = self.settle.get_or_insert_with(|| Settle::new(ended_by, now));
+        match settle.poll(cx, &self.remote, listening.then_some(heard_at)) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) if !self.recv.is_drained() && listening => Poll::Pending,
+            Poll::Ready(Ok(())) => {
+                let ended_by = settle.ended_by;
+                Poll::Ready(self.outcome(ended_by))
+            }
+            Poll::Ready(Err((error, undelivered))) => {
+                self.error = Some(SessionError { side: Side::Remote, error, undelivered });
+                Poll::Ready(self.outcome(EndedBy::Error))
+            }
+        }
+    }
+}
+
+impl Settle {
+    fn new(ended_by: EndedBy, now: Instant) -> Self {
+        Self {
+            ended_by,
+            unacknowledged: usize::MAX,
+            progress_at: now,
+            delivered_at: None,
+            tick: Box::pin(sleep(Duration::ZERO)),
+            pause: Duration::from_millis(1),
+        }
+    }
+
+    /// Watches acknowledgements. The system has no event for those, so it is asked after 1, 2, 4 …
+    /// 50 ms; most sessions end at the first question. `heard_at` is when the peer, which has not
+    /// ended, was last heard.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        remote: &Conn,
+        heard_at: Option<Instant>,
+    ) -> Poll<Result<(), (io::Error, u64)>> {
+        loop {
+            let now = Instant::now();
+            let left = match remote.undelivered() {
+                Ok(left) => left.unwrap_or(0),
+                Err(error) => return Poll::Ready(Err((error, self.left()))),
+            };
+            if left < self.unacknowledged {
+                (self.unacknowledged, self.progress_at) = (left, now);
+            }
+            if left == 0 {
+                let since = *self.delivered_at.get_or_insert(now);
+                let is_over = match heard_at {
+                    None => true,
+                    Some(heard) => {
+                        now >= heard.max(since) + SETTLE_QUIET || now >= since + SETTLE_MAX
+                    }
+                };
+                if is_over {
+                    return Poll::Ready(Ok(()));
+                }
+            } else if now >= self.progress_at + SETTLE_STALL {
+                let error =
+                    io::Error::new(io::ErrorKind::TimedOut, "the peer has stopped acknowledging");
+                return Poll::Ready(Err((error, left as u64)));
+            }
+            if self.tick.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.tick.as_mut().reset(now + self.pause);
+            self.pause = (self.pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    fn left(&self) -> u64 {
+        if self.unacknowledged == usize::MAX { 0 } else { self.unacknowledged as u64 }
+    }
+}
+
+impl Session {
+    /// One look at the rules, after everything that could move has moved.
+    fn decide(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let active = self.last_active.unwrap_or_else(Instant::now);
+        let step = match (&self.settle, next(&self.rules, self.send_state, self.recv_state)) {
+            (_, Next::Fail) => return Poll::Ready(self.outcome(EndedBy::Error)),
+            (Some(settle), _) => Next::Settle(settle.ended_by),
+            (None, step) => step,
+        };
+        let ended_by = match step {
+            Next::Fail | Next::Move => None,
+            Next::ReceiveFor(time) => {
+                let from = self.timer.as_ref().map_or(Instant::now(), |t| t.deadline() - time);
+                self.poll_timer(cx, from, time).then_some(EndedBy::QuitTimer)
+            }
+            Next::ReceiveUntilQuiet(time) => {
+                self.poll_timer(cx, active, time).then_some(EndedBy::LocalEnd)
+            }
+            Next::Drain => self.poll_drain(cx).then_some(EndedBy::RemoteEnd),
+            Next::Settle(ended_by) => Some(ended_by),
+        };
+        match ended_by {
+            Some(ended_by) => self.poll_settle(cx, ended_by),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Future for Session {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let this = self.get_mut();
+        if this.send_state == Direction::Open && this.settle.is_none() {
+            this.poll_send(cx);
+        }
+        if this.recv_state == Direction::Open {
+            this.poll_recv(cx);
+        }
+        this.account();
+        if let Poll::Ready(outcome) = this.decide(cx) {
+            return Poll::Ready(outcome);
+        }
+        if this.poll_idle(cx) {
+            return Poll::Ready(this.outcome(EndedBy::Idle));
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,273 @@
+//! Descriptors: what they are, reading and writing them without leaving `O_NONBLOCK` behind.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use bytes::{BufMut, BytesMut};
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{FileType, OFlags};
+
+use crate::fault::{self, Call};
+
+/// What sort of thing a descriptor refers to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FdKind {
+    /// A regular file: always ready.
+    File,
+    /// A pipe or FIFO.
+    Pipe,
+    /// Any socket.
+    Socket,
+    /// A terminal.
+    Terminal,
+    /// Another character device (`/dev/null`, `/dev/zero`).
+    Device,
+    /// A block device.
+    Block,
+    /// A directory; reads fail.
+    Directory,
+}
+
+impl FdKind {
+    /// The word used in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Pipe => "pipe",
+            Self::Socket => "socket",
+            Self::Terminal => "terminal",
+            Self::Device => "device",
+            Self::Block => "block device",
+            Self::Directory => "directory",
+        }
+    }
+}
+
+/// Finds out what a descriptor refers to.
+///
+/// # Errors
+/// `EBADF` when it is not open.
+pub fn kind(fd: BorrowedFd<'_>) -> io::Result<FdKind> {
+    Ok(match FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) {
+        FileType::Fifo => FdKind::Pipe,
+        FileType::Socket => FdKind::Socket,
+        FileType::Directory => FdKind::Directory,
+        FileType::BlockDevice => FdKind::Block,
+        FileType::CharacterDevice if rustix::termios::isatty(fd) => FdKind::Terminal,
+        FileType::CharacterDevice => FdKind::Device,
+        _ => FdKind::File,
+    })
+}
+
+/// Whether two descriptors refer to the same file.
+pub fn same_file(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
+    match (rustix::fs::fstat(a), rustix::fs::fstat(b)) {
+        (Ok(a), Ok(b)) => a.st_dev == b.st_dev && a.st_ino == b.st_ino,
+        _ => false,
+    }
+}
+
+/// Bytes from the descriptor's offset to the end of its file; `None` when it is not a regular file.
+pub fn remaining(fd: BorrowedFd<'_>) -> Option<u64> {
+    let stat = rustix::fs::fstat(fd).ok()?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return None;
+    }
+    let at = rustix::fs::seek(fd, rustix::fs::SeekFrom::Current(0)).ok()?;
+    u64::try_from(stat.st_size).ok().map(|size| size.saturating_sub(at))
+}
+
+/// Whether the descriptor was opened with `O_APPEND` (every `>>`).
+pub fn is_append(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fcntl_getfl(fd).is_ok_and(|flags| flags.contains(OFlags::APPEND))
+}
+
+/// Whether the descriptor is already in non-blocking mode, set by whoever shares it.
+pub fn is_nonblocking(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fcntl_getfl(fd).is_ok_and(|flags| flags.contains(OFlags::NONBLOCK))
+}
+
+/// Puts a descriptor that we opened ourselves into non-blocking mode.
+///
+/// # Errors
+/// As fcntl(2).
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(fd)?;
+    Ok(rustix::fs::fcntl_setfl(fd, flags | OFlags::NONBLOCK)?)
+}
+
+/// Opens the same pipe or terminal once more, non-blocking, through `/proc/self/fd`.
+///
+/// The flag then belongs to our own open file description and never leaks to whoever shares ours.
+///
+/// # Errors
+/// `EACCES` when the pipe belongs to another user, `ENOENT` without `/proc`; the caller then polls
+/// before each call instead.
+pub fn reopen_nonblocking(fd: BorrowedFd<'_>, write: bool) -> io::Result<OwnedFd> {
+    let mode = if write { OFlags::WRONLY } else { OFlags::RDONLY };
+    let flags = mode | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    Ok(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?)
+}
+
+/// Whether a read would return now (data, end or error).
+pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    ready_now(fd, PollFlags::IN)
+}
+
+/// Whether a small write (up to `PIPE_BUF`) would be taken now.
+pub fn is_writable(fd: BorrowedFd<'_>) -> bool {
+    ready_now(fd, PollFlags::OUT)
+}
+
+/// Whether the reader of this pipe or the peer of this socket is gone.
+pub fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
+    ready_now(fd, PollFlags::empty())
+}
+
+fn ready_now(fd: BorrowedFd<'_>, want: PollFlags) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(fd, want)];
+    let zero = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    match rustix::event::poll(&mut fds, Some(&zero)) {
+        Ok(n) => n > 0,
+        // A failed poll must not look like "wait": the call itself will say what is wrong.
+        Err(_) => true,
+    }
+}
+
+/// Reads at most `max` bytes behind what `buf` holds; 0 at the end.
+///
+/// # Errors
+/// As read(2).
+pub fn read(fd: BorrowedFd<'_>, buf: &mut BytesMut, max: usize) -> io::Result<usize> {
+    fault::check(Call::Read)?;
+    let max = fault::clamp(max);
+    buf.reserve(max);
+    let spare = buf.spare_capacity_mut();
+    let len = max.min(spare.len());
+    // SAFETY: `spare` is valid for writes of `len` bytes, and read(2) initialises what it returns.
+    let n = unsafe { libc::read(fd.as_raw_fd(), spare.as_mut_ptr().cast(), len) };
+    let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: the kernel has just initialised these `n` bytes.
+    unsafe { buf.advance_mut(n) };
+    Ok(n)
+}
+
+/// Receives from a socket without waiting, whatever its mode; `flags` are added to `MSG_DONTWAIT`.
+///
+/// # Errors
+/// As recv(2).
+pub fn recv(fd: BorrowedFd<'_>, buf: &mut BytesMut, max: usize) -> io::Result<usize> {
+    fault::check(Call::Read)?;
+    let max = fault::clamp(max);
+    buf.reserve(max);
+    let spare = buf.spare_capacity_mut();
+    let len = max.min(spare.len());
+    // SAFETY: `spare` is valid for writes of `len` bytes, and recv(2) initialises what it returns.
+    let n =
+        unsafe { libc::recv(fd.as_raw_fd(), spare.as_mut_ptr().cast(), len, libc::MSG_DONTWAIT) };
+    let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: the kernel has just initialised these `n` bytes.
+    unsafe { buf.advance_mut(n) };
+    Ok(n)
+}
+
+/// Writes from several buffers; returns the bytes taken.
+///
+/// # Errors
+/// As writev(2).
+pub fn write(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    fault::check(Call::Write)?;
+    if let Some(n) = clamped(bufs, |one| Ok(rustix::io::write(fd, one)?)) {
+        return n;
+    }
+    Ok(rustix::io::writev(fd, bufs)?)
+}
+
+/// Sends from several buffers without waiting, whatever the socket's mode, and without `SIGPIPE`.
+///
+/// # Errors
+/// As sendmsg(2).
+pub fn send(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    fault::check(Call::Write)?;
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    let flags = libc::MSG_DONTWAIT;
+    let one = |buf: &[u8]| {
+        // SAFETY: `buf` is valid for reads of its length.
+        let n = unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), flags) };
+        usize::try_from(n).map_err(|_| io::Error::last_os_error())
+    };
+    if let Some(n) = clamped(bufs, one) {
+        return n;
+    }
+    if let [buf] = bufs {
+        return one(buf);
+    }
+    // SAFETY: all-zero is a valid msghdr; the fields set below are the ones sendmsg reads.
+    let mut msg: libc::msghdr = unsafe { std::mem::zeroed() };
+    // IoSlice is ABI-compatible with iovec (documented in std).
+    msg.msg_iov = bufs.as_ptr().cast_mut().cast();
+    msg.msg_iovlen = bufs.len().min(1024) as _;
+    // SAFETY: `msg` points at live buffers for the length of the call.
+    let n = unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const msg, flags) };
+    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
+
+/// Under a byte limit set by a test, writes the limited piece of the first buffer alone.
+fn clamped(
+    bufs: &[IoSlice<'_>],
+    write: impl FnOnce(&[u8]) -> io::Result<usize>,
+) -> Option<io::Result<usize>> {
+    let first = bufs.iter().find(|b| !b.is_empty())?;
+    let len = fault::clamp(first.len());
+    (fault::clamp(usize::MAX) != usize::MAX).then(|| write(&first[..len]))
+}
+
+/// Raises the soft limit on open descriptors to `wanted`, or as near as the hard one allows;
+/// returns the limit now in force, `None` when there is none.
+pub fn raise_descriptor_limit(wanted: u64) -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.current?;
+    if current >= wanted {
+        return Some(current);
+    }
+    let raised = limit.maximum.map_or(wanted, |most| most.min(wanted));
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum }) {
+        Ok(()) => Some(raised),
+        Err(_) => Some(current),
+    }
+}
+
+/// Duplicates a descriptor, close-on-exec.
+///
+/// # Errors
+/// As fcntl(2), `F_DUPFD_CLOEXEC`.
+pub fn duplicate(fd: impl AsFd) -> io::Result<OwnedFd> {
+    Ok(rustix::io::fcntl_dupfd_cloexec(fd, 3)?)
+}
+
+/// Tells the kernel that a file will be read from here to its end.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn advise_sequential(fd: BorrowedFd<'_>) {
+    let _ = rustix::fs::fadvise(fd, 0, None, rustix::fs::Advice::Sequential);
+}
+
+/// Duplicates a descriptor that the caller of the program passed by number.
+///
+/// # Errors
+/// `EBADF` when it is not open.
+pub fn duplicate_number(fd: u32) -> io::Result<OwnedFd> {
+    use std::os::fd::FromRawFd;
+    let number = i32::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    // SAFETY: F_DUPFD_CLOEXEC takes any number; the result is new and ours.
+    unsafe {
+        let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3);
+        if copy < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(OwnedFd::from_raw_fd(copy))
+    }
+}

@@ -1,0 +1,73 @@
+//! Facts about sockets that the standard library does not tell.
+
+use std::io;
+
+/// Bytes written to a stream socket that the peer's kernel has not acknowledged (`SIOCOUTQ`; the
+/// FIN counts one). `None` where the system or the socket cannot say.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn unacknowledged(fd: std::os::fd::BorrowedFd<'_>) -> Option<usize> {
+    use std::os::fd::AsRawFd;
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ (SIOCOUTQ on sockets) writes one int.
+    let rc = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    (rc == 0).then(|| usize::try_from(bytes).unwrap_or(0))
+}
+
+/// Bytes written to a stream socket that the peer has not acknowledged; not known on this system.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+pub fn unacknowledged(_fd: std::os::fd::BorrowedFd<'_>) -> Option<usize> {
+    None
+}
+
+/// Asks for a receive buffer of `bytes`, past the system's limit where we may; returns what we got.
+pub fn grow_receive_buffer(socket: &socket2::Socket, bytes: usize) -> usize {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use std::os::fd::AsRawFd;
+        let want = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+        // SAFETY: the option takes one int; failing without privilege is expected.
+        unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVBUFFORCE,
+                (&raw const want).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            )
+        };
+    }
+    if socket.recv_buffer_size().is_ok_and(|now| now < bytes) {
+        let _ = socket.set_recv_buffer_size(bytes);
+    }
+    socket.recv_buffer_size().unwrap_or(0)
+}
+
+/// The error waiting on a socket, taken off it (`SO_ERROR`).
+#[cfg(unix)]
+pub fn take_error(fd: std::os::fd::BorrowedFd<'_>) -> Option<io::Error> {
+    rustix::net::sockopt::socket_error(fd).ok()?.err().map(io::Error::from)
+}
+
+/// Makes close(2) send a reset instead of lingering: for clients that are cut, never for others.
+#[cfg(unix)]
+pub fn reset_on_close(fd: std::os::fd::BorrowedFd<'_>) {
+    let _ = rustix::net::sockopt::set_socket_linger(fd, Some(std::time::Duration::ZERO));
+}
+
+/// Has a waiting error reported as an urgent condition besides (`SO_SELECT_ERR_QUEUE`, socket(7)).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn report_errors_as_urgent(fd: std::os::fd::BorrowedFd<'_>) {
+    use std::os::fd::AsRawFd;
+    const SO_SELECT_ERR_QUEUE: libc::c_int = 45;
+    let on: libc::c_int = 1;
+    // SAFETY: the option takes one int; a kernel without it is no worse off.
+    unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_SELECT_ERR_QUEUE,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        );
+    }
+}
