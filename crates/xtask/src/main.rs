@@ -3,7 +3,11 @@
 //! One module and one line of [`TASKS`] for each task.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers, which talks")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for developers, which talks"
+)]
 
 #[cfg(target_os = "linux")]
 mod bench;

@@ -69,7 +69,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         ));
     }
     match measure(options.contains(&"--quick"), options.contains(&"--urgent"), &names) {
-        Ok(report) if report.any_failed() => Err("a target was missed; the table says which".into()),
+        Ok(report) if report.any_failed() => {
+            Err("a target was missed; the table says which".into())
+        }
         Ok(_) => Ok(()),
         Err(error) => Err(format!("bench: {error}")),
     }
