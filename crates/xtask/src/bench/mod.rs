@@ -6,7 +6,7 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use child::{Child, Stdio2};
 use peers::{Job, Peer};
