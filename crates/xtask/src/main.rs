@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match task {
         "bench" => bench::main(rest),
         _ => {
-            eprintln!("usage: cargo xtask bench [--quick] [WORKLOAD...]");
+            eprintln!("usage: cargo xtask bench [--quick] [--urgent] [WORKLOAD...]");
             ExitCode::from(2)
         }
     }
