@@ -68,12 +68,37 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
             ids.join("|")
         ));
     }
-    match measure(options.contains(&"--quick"), options.contains(&"--urgent"), &names) {
+    let urgent = std::env::var_os(URGENT).is_some();
+    if options.contains(&"--urgent") && !urgent {
+        return Err(format!("bench: chrt: {}", restart_urgent(args)));
+    }
+    match measure(options.contains(&"--quick"), urgent, &names) {
         Ok(report) if report.any_failed() => {
             Err("a target was missed; the table says which".into())
         }
         Ok(_) => Ok(()),
         Err(error) => Err(format!("bench: {error}")),
+    }
+}
+
+/// Set in the environment of the bench that runs ahead of everything else.
+const URGENT: &str = "NCAT_BENCH_URGENT";
+
+/// Becomes this program again with real-time scheduling, which the tools inherit, ours and the
+/// peers alike. Niceness would not do: with autogroups it counts only within one terminal's tasks.
+/// Seen beside a build: UDP without loss 8,000 to 12,000 packets/s as usual, 272,614 to 272,618 so.
+/// Returns only the error.
+fn restart_urgent(args: &[String]) -> io::Error {
+    use std::os::unix::process::CommandExt as _;
+    match std::env::current_exe() {
+        Ok(program) => Command::new("chrt")
+            .args(["-r", "1"])
+            .arg(program)
+            .arg("bench")
+            .args(args)
+            .env(URGENT, "1")
+            .exec(),
+        Err(error) => error,
     }
 }
 
@@ -84,16 +109,12 @@ fn measure(quick: bool, urgent: bool, names: &[&str]) -> io::Result<Report> {
     std::fs::create_dir_all(&scratch)?;
     let release = target.join("release");
     raise_descriptor_limit();
-    if urgent {
-        // Children inherit it, so ours and the peers gain alike.
-        rustix::process::setpriority_process(None, -20)?;
-    }
     let peers = peers::all(&release);
     let limit = release.join("limit");
     let context = Context { quick, peers, limit, scratch };
     let mut report = Report { facts: facts::machine(), sections: Vec::new() };
     let mode = if quick { "quick: 256 MiB, few runs" } else { "full: 2 GiB, at least 5 runs" };
-    let mode = if urgent { format!("{mode}; urgent (nice -20)") } else { mode.to_owned() };
+    let mode = if urgent { format!("{mode}; urgent (SCHED_RR)") } else { mode.to_owned() };
     report.facts.push(("mode".to_owned(), mode));
     for peer in &context.peers {
         if !peer.present {
