@@ -17,6 +17,9 @@ Written by `cargo xtask gen` from the option table; edit that.
 with exit code 2. *ours*: Ncat does not have it. The tests named are functions, each in the file beside
 it.
 
+A test in `crates/ncat/src/flags` or `crates/plan/src/build` shows that the option is read and planned as
+it should be; what is then done with the bytes is shown by the tests of the crates that do it.
+
 The command line is read as glibc's `getopt_long` reads it, and compared with it over random command
 lines by `command_lines_mean_what_they_mean_to_getopt_long`. An option of ours never changes what an
 abbreviation of one of Ncat's means. Lines for refused command lines begin as Ncat's do; what follows is
