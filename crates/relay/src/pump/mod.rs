@@ -75,7 +75,7 @@ impl Pump {
         let way = match choice.strategy {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Strategy::Sendfile | Strategy::Splice | Strategy::SplicePipe => {
-                match splice::Splice::new(choice.strategy, from) {
+                match splice::Splice::new(choice.strategy, from, to) {
                     Ok(splice) => Way::Splice(splice),
                     // No descriptors for a pipe: slower is better than not at all.
                     Err(_) => Way::Buffered(Buffered::new(datagram_size)),
