@@ -101,11 +101,6 @@ impl Stage {
         Self { ncat, peer, mode, at }
     }
 
-    /// Another client of a listener.
-    pub(crate) fn another(&self) -> Peer {
-        self.at.connect()
-    }
-
     /// The peer goes away, both directions.
     pub(crate) fn close(self) -> Gone {
         let Self { ncat, peer, mode, at } = self;
