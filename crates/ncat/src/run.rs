@@ -35,7 +35,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Parsed::Help) => return print(&flags::help()).into(),
         Ok(Parsed::Version) => return print(&flags::version()).into(),
         Err(error) => {
-            talk::put(&error.to_string());
+            talk::put(&format!("{error}\n"));
             return Exit::Local.into();
         }
     };
