@@ -46,6 +46,11 @@ fn udp() -> UdpSocket {
     socket
 }
 
+/// A pipe that programs started meanwhile by other tests do not hold open.
+fn pipe() -> (OwnedFd, OwnedFd) {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap()
+}
+
 #[test]
 fn row_01_recv_only_listener_with_one_socket_waits() {
     for keep in [&["--recv-only"][..], &["--recv-only", "-k"]] {
@@ -235,7 +240,7 @@ fn slow_output(output: OwnedFd, read: OwnedFd) {
 
 #[test]
 fn row_33_a_full_non_blocking_pipe_is_waited_for() {
-    let (read, write) = rustix::pipe::pipe().unwrap();
+    let (read, write) = pipe();
     slow_output(write, read);
 }
 
