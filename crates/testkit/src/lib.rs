@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::disallowed_methods,
-    clippy::print_stderr,
     reason = "tests play the peers: they open sockets and start programs of their own"
 )]
 
