@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::local;
 use crate::progress::Progress;
 use crate::run::Context;
-use crate::signals::{Signals, on_totals_request};
+use crate::signals::Signals;
 use crate::talk::words;
 
 /// A connection, and what must be kept as long as it lives.
@@ -89,10 +89,6 @@ pub(crate) async fn finish(
     ended: impl Fn(i32) -> Exit,
 ) -> Exit {
     let Joined { session, peer, expected, started } = joined;
-    let report = || {
-        let (sent, received) = context.totals.read();
-        context.talk.report(sent, received);
-    };
     let progress = Progress::start(&context.plan.talk, &context.totals, expected);
     let outcome = tokio::select! {
         outcome = session.run() => outcome,
@@ -104,7 +100,6 @@ pub(crate) async fn finish(
             progress.finish();
             return ended(signal);
         }
-        () = on_totals_request(report) => return Exit::Local,
         () = progress.run() => return Exit::Local,
     };
     progress.finish();
