@@ -20,7 +20,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use output::Output;
-pub use ports::{bound_port, free_udp_port, poll_until};
+#[allow(unused_imports, reason = "each test file uses a part of this")]
+pub use ports::{bound_port, poll_until};
 
 /// The longest any wait of a test may take; far above what a busy machine needs.
 pub const DEADLINE: Duration = Duration::from_secs(40);

@@ -1,7 +1,6 @@
 //! Which port a program has bound, as the kernel tells; no program has to say it.
 
 use std::fs;
-use std::net::UdpSocket;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,9 +44,4 @@ fn find(id: u32, protocol: &str) -> Option<u16> {
             is_ours.then(|| u16::from_str_radix(port, 16).unwrap())
         })
     })
-}
-
-/// A UDP port that was free a moment ago, for peers that cannot choose one.
-pub fn free_udp_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
