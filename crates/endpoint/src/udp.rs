@@ -307,6 +307,7 @@ impl Listener {
             addr: from.clone(),
             queue: Arc::clone(&queue),
             retry: None,
+            unanswered: 0,
         };
         let info = ConnInfo { peer: name, local: self.at.to_string(), expected: None };
         let conn = Conn::from_duplex(info, Shape::Message, Box::new(peer));
@@ -363,6 +364,17 @@ struct Peer {
     addr: SockAddr,
     queue: Arc<PeerQueue>,
     retry: Option<Pin<Box<Sleep>>>,
+    /// Bytes meant for a peer whose socket has no name, which nothing can be sent to.
+    unanswered: u64,
+}
+
+impl Peer {
+    /// A Unix socket that was not bound can be heard and not answered (unix(7)).
+    fn has_name(&self) -> bool {
+        self.addr.as_socket().is_some()
+            || self.addr.as_pathname().is_some()
+            || self.addr.as_abstract_namespace().is_some()
+    }
 }
 
 impl Drop for Peer {
@@ -396,6 +408,13 @@ impl Duplex for Peer {
         cx: &mut Context<'_>,
         queue: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<usize>> {
+        if !self.has_name() {
+            // Taken and given up: an error would end what it has still to say, and not taking it
+            // would hold up the others.
+            let bytes = queue.drain(..).map(|piece| piece.len()).sum();
+            self.unanswered += bytes as u64;
+            return Poll::Ready(Ok(bytes));
+        }
         loop {
             if let Some(retry) = &mut self.retry {
                 ready!(retry.as_mut().poll(cx));
@@ -416,6 +435,10 @@ impl Duplex for Peer {
     }
 
     fn losses(&self) -> Option<String> {
+        if self.unanswered > 0 {
+            let bytes = self.unanswered;
+            return Some(format!("{bytes} bytes were given up, since the peer's socket has no name"));
+        }
         let dropped = lock(&self.queue.state).dropped;
         (dropped > 0).then(|| format!("{dropped} datagrams were dropped, since they came faster than they could be passed on"))
     }
