@@ -236,8 +236,11 @@ impl Driver {
                     return Poll::Pending;
                 }
             }
-            let max =
-                if self.datagram_size == 0 { SERVING } else { datagram_read_max(self.datagram_size) };
+            let max = if self.datagram_size == 0 {
+                SERVING
+            } else {
+                datagram_read_max(self.datagram_size)
+            };
             let polled = self.local.poll_recv(cx, max, &mut self.read);
             let mut shared = lock(&self.shared);
             shared.unasked = false;

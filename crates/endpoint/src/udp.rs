@@ -437,7 +437,9 @@ impl Duplex for Peer {
     fn losses(&self) -> Option<String> {
         if self.unanswered > 0 {
             let bytes = self.unanswered;
-            return Some(format!("{bytes} bytes were given up, since the peer's socket has no name"));
+            return Some(format!(
+                "{bytes} bytes were given up, since the peer's socket has no name"
+            ));
         }
         let dropped = lock(&self.queue.state).dropped;
         (dropped > 0).then(|| format!("{dropped} datagrams were dropped, since they came faster than they could be passed on"))

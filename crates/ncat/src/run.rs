@@ -74,7 +74,7 @@ fn run(plan: Plan, started: Instant) -> Exit {
         }
     };
     for warning in &plan.warnings {
-        talk.error(&format!("Warning: {warning}"), &[]);
+        talk.error(warning, &[]);
     }
     let gate = Gatekeeper::open();
     let logs = match Logs::open(&gate, &plan.logs) {
