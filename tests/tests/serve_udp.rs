@@ -37,8 +37,7 @@ fn is_quiet(socket: &UdpSocket, time: Duration) -> bool {
 fn the_longest_datagram_passes_through_the_client_both_ways() {
     let (server, port) = socket();
     let (question, answer) = (noise(65_507, 1), noise(65_507, 2));
-    let mut client =
-        ncat(["-u", "--datagram-size", "65507", "127.0.0.1", &port]).piped().start();
+    let mut client = ncat(["-u", "--datagram-size", "65507", "127.0.0.1", &port]).piped().start();
     let mut input = client.take_stdin();
     let sent = question.clone();
     let feed = std::thread::spawn(move || {

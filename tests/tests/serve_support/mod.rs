@@ -257,9 +257,8 @@ impl Running {
     /// Waits for its end with its input open.
     #[track_caller]
     pub fn ended(mut self) -> Ended {
-        let status = poll_until(&format!("the end of {}; stderr: {}", self.name, "see below"), || {
-            self.child.try_wait().unwrap()
-        });
+        let what = format!("the end of {}", self.name);
+        let status = poll_until(&what, || self.child.try_wait().unwrap());
         let (out, err) = (self.out.all(), self.err.all());
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap());
         Ended { code, out, err: String::from_utf8_lossy(&err).into_owned() }
