@@ -312,7 +312,7 @@ fn client(
 ) -> impl Future<Output = ()> + Send + 'static {
     let totals = Arc::new(Totals::part_of(&room.totals));
     let (local, cut) = room.hub.attach(Arc::clone(&totals));
-    let joined = join_with(context, local, remote, room.rules, totals);
+    let joined = join_with(context, local, remote, room.rules, Arc::clone(&totals));
     let room = Arc::clone(room);
     async move {
         let _pass = pass;
@@ -322,8 +322,9 @@ fn client(
             outcome = session.run() => outcome,
             Ok(waiting) = cut => {
                 tell_cut(&room.talk, &peer, waiting);
+                let (sent, received) = totals.read();
                 let ended_by = EndedBy::SlowReader;
-                Outcome { sent: 0, received: 0, ended_by, error: None, losses: None }
+                Outcome { sent, received, ended_by, error: None, losses: None }
             }
         };
         room.talk.closed(&peer, &outcome, started.elapsed());
