@@ -21,6 +21,7 @@ use crate::connect::{Joined, join_with};
 use crate::exit::Exit;
 use crate::listen::{self, Listeners};
 use crate::local;
+use crate::logs::is_unwritable;
 use crate::run::Context;
 use crate::signals::{Signals, on_totals_request};
 use crate::talk::{Talk, words};
@@ -207,6 +208,11 @@ pub(crate) async fn serve(
 
 fn hub_failed(context: &Context, error: &HubError) -> Exit {
     match error {
+        HubError::Output(error) | HubError::Input(error) if is_unwritable(error) => {
+            let more = ["writing the transcript (-o, -x)".into()];
+            context.talk.error(&format!("{}. QUITTING.", words(error)), &more);
+            Exit::Local
+        }
         HubError::Output(error) => {
             context.talk.perror("write", error, &["standard output".into()]);
             Exit::Local
