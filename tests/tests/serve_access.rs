@@ -71,7 +71,11 @@ fn one_address_a_range_a_prefix() {
     check(&["--allow", "127.0.0-1.2-4"], &["127.0.0.2", "127.0.1.4"], &["127.0.0.1", "127.0.2.2"]);
     check(&["--allow", "127.0.*.9"], &["127.0.7.9"], &["127.0.7.8"]);
     check(&["--allow", "::1"], &["::1"], &["127.0.0.1"]);
-    check(&["--allow", "127.0.0.0/8", "--deny", "127.0.0.128/25"], &["127.0.0.5"], &["127.0.0.129"]);
+    check(
+        &["--allow", "127.0.0.0/8", "--deny", "127.0.0.128/25"],
+        &["127.0.0.5"],
+        &["127.0.0.129"],
+    );
 }
 
 #[test]
@@ -146,8 +150,16 @@ fn a_denied_first_client_does_not_use_up_a_single_listener() {
 #[test]
 fn datagrams_of_the_denied_are_dropped_and_told_once() {
     for mode in ["-l", "-lk"] {
-        let mut server =
-            listener(&["-u", mode, "127.0.0.1", "0", "--allow", "127.0.0.1", "--deny", "127.0.0.2"]);
+        let mut server = listener(&[
+            "-u",
+            mode,
+            "127.0.0.1",
+            "0",
+            "--allow",
+            "127.0.0.1",
+            "--deny",
+            "127.0.0.2",
+        ]);
         let to = ("127.0.0.1", server.port());
         let denied = UdpSocket::bind("127.0.0.2:0").unwrap();
         let good = UdpSocket::bind("127.0.0.1:0").unwrap();
