@@ -35,7 +35,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Parsed::Help) => return print(&flags::help()).into(),
         Ok(Parsed::Version) => return print(&flags::version()).into(),
         Err(error) => {
-            talk::put(&error.to_string());
+            talk::put(&format!("{error}\n"));
             return Exit::Local.into();
         }
     };
@@ -74,7 +74,7 @@ fn run(plan: Plan, started: Instant) -> Exit {
         }
     };
     for warning in &plan.warnings {
-        talk.error(warning, &[]);
+        talk.error(&format!("Warning: {warning}"), &[]);
     }
     let gate = Gatekeeper::open();
     let logs = match Logs::open(&gate, &plan.logs) {

@@ -159,7 +159,15 @@ impl Peer {
     /// # Panics
     /// When the connection is gone.
     pub fn half_close(&self) {
-        self.socket.shutdown(Shutdown::Write).expect("the connection is there");
+        self.try_half_close().expect("the connection is there");
+    }
+
+    /// Ends our direction if the connection is there.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn try_half_close(&self) -> io::Result<()> {
+        self.socket.shutdown(Shutdown::Write)
     }
 
     /// Ends both directions with a TCP reset.

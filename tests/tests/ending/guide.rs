@@ -18,11 +18,8 @@ fn existing() -> BTreeSet<&'static str> {
     for source in SOURCES {
         let mut is_test = false;
         for line in source.lines().map(str::trim) {
-            if let Some((name, _)) = line.split_once(" => ") {
-                if line.ends_with(");") && !name.contains(['$', '(']) {
-                    found.insert(name);
-                }
-            }
+            let cell = line.split_once(" => ").filter(|_| line.ends_with(");"));
+            found.extend(cell.map(|(name, _)| name).filter(|name| !name.contains(['$', '('])));
             if let (true, Some(rest)) = (is_test, line.strip_prefix("fn ")) {
                 found.extend(rest.split('(').next());
             }
