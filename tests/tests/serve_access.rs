@@ -11,11 +11,11 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
-use serve_support::{DEADLINE, Running, ncat, scratch};
+use serve_support::{PATIENCE, Process, Watch, ncat, scratch};
 use socket2::{Domain, Socket, Type};
 
-fn listener(args: &[&str]) -> Running {
-    ncat(["-v"]).args(args).piped().start()
+fn listener(args: &[&str]) -> Process {
+    ncat(["-v"]).args(args).held().start()
 }
 
 /// A TCP connection from `source` to the listener's port, by IPv4 or IPv6.
@@ -26,20 +26,20 @@ fn connect(source: &str, port: u16) -> TcpStream {
     socket.bind(&from.into()).unwrap();
     let to: SocketAddr = SocketAddr::new(host.parse().unwrap(), port);
     socket.connect(&to.into()).unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.into()
 }
 
 /// Whether the `-k` listener lets `source` in.
-fn lets_in(server: &mut Running, source: &str) -> bool {
+fn lets_in(server: &mut Process, source: &str) -> bool {
     let port = server.port();
-    let before = server.out.len();
+    let before = server.wait_output(0).len();
     let mut stream = connect(source, port);
     // One who is let in is heard and waits; one who is not is closed on.
     let _ = stream.write_all(b"x");
     stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     loop {
-        if server.out.len() > before {
+        if server.wait_output(0).len() > before {
             return true;
         }
         match stream.read(&mut [0; 1]) {
@@ -87,8 +87,8 @@ fn an_ipv6_prefix_is_for_ipv6_and_covers_all_of_it() {
 #[test]
 fn names_stand_for_their_addresses() {
     check(&["--allow", "localhost"], &["127.0.0.1"], &["127.0.0.2"]);
-    let ended = ncat(["-n", "-l", "0", "--allow", "localhost"]).run().expect(2);
-    assert!(!ended.err.contains("Listening"), "{}", ended.err);
+    let ended = ncat(["-n", "-l", "0", "--allow", "localhost"]).run().expect_code(2);
+    assert!(!ended.stderr.contains("Listening"), "{}", ended.stderr);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_denied_client_hears_nothing_and_is_not_heard() {
     let mut buffer = [0; 6];
     good.read_exact(&mut buffer).unwrap();
     assert_eq!(&buffer, b"secret");
-    assert_eq!(server.out.len(), 0);
+    assert_eq!(server.wait_output(0).len(), 0);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_denied_first_client_does_not_use_up_a_single_listener() {
     let mut buffer = [0; 5];
     good.read_exact(&mut buffer).unwrap();
     drop(good);
-    let err = server.wait().expect(0).err;
+    let err = server.wait().expect_code(0).stderr;
     assert_eq!(err.matches("New connection denied: not allowed").count(), 3, "{err}");
 }
 
@@ -163,7 +163,7 @@ fn datagrams_of_the_denied_are_dropped_and_told_once() {
         let to = ("127.0.0.1", server.port());
         let denied = UdpSocket::bind("127.0.0.2:0").unwrap();
         let good = UdpSocket::bind("127.0.0.1:0").unwrap();
-        good.set_read_timeout(Some(DEADLINE)).unwrap();
+        good.set_read_timeout(Some(PATIENCE)).unwrap();
         for _ in 0..3 {
             denied.send_to(b"no ", to).unwrap();
         }
@@ -173,13 +173,13 @@ fn datagrams_of_the_denied_are_dropped_and_told_once() {
         denied.send_to(b"no ", to).unwrap();
         good.send_to(b"again", to).unwrap();
         server.printed("yes again");
-        assert_eq!(server.out.text(), "yes again");
+        assert_eq!(server.output(), "yes again");
         server.send(b"answer");
         let mut buffer = [0; 10];
         assert_eq!(good.recv(&mut buffer).unwrap(), 6);
         denied.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         assert!(denied.recv(&mut buffer).is_err());
-        assert_eq!(server.err.text().matches("denied").count(), 1);
+        assert_eq!(server.messages().matches("denied").count(), 1);
     }
 }
 
@@ -205,7 +205,7 @@ fn unix_peers_match_no_address() {
     server.said("Listening on");
     UnixDatagram::unbound().unwrap().send_to(b"hello", &path).unwrap();
     server.said("New connection denied: not allowed");
-    assert_eq!(server.out.len(), 0);
+    assert_eq!(server.wait_output(0).len(), 0);
 }
 
 #[test]
@@ -226,9 +226,9 @@ fn what_cannot_be_read_or_understood_is_2_before_anything_is_bound() {
         ["--denyfile", absent],
         ["--allowfile", directory],
     ] {
-        let ended = ncat(["-v", "-l", "127.0.0.1", "0"]).args(args).run().expect(2);
-        assert!(!ended.err.contains("Listening on"), "{args:?}: {}", ended.err);
-        assert!(ended.err.lines().count() > 1, "{args:?}: {}", ended.err);
+        let ended = ncat(["-v", "-l", "127.0.0.1", "0"]).args(args).run().expect_code(2);
+        assert!(!ended.stderr.contains("Listening on"), "{args:?}: {}", ended.stderr);
+        assert!(ended.stderr.lines().count() > 1, "{args:?}: {}", ended.stderr);
     }
 }
 

@@ -9,11 +9,13 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use serve_support::{DEADLINE, Running, assert_same, is_root, ncat, noise, poll_until, skip};
+use serve_support::{
+    PATIENCE, Process, Watch, assert_same, eventually, file, is_root, ncat, noise, scratch, skip,
+};
 
 fn connect(host: &str, port: u16) -> TcpStream {
     let stream = TcpStream::connect((host, port)).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
 
@@ -34,8 +36,8 @@ fn is_turned_away(stream: &mut TcpStream) -> bool {
     matches!(stream.read(&mut [0; 10]), Ok(0) | Err(_))
 }
 
-fn listener(args: &[&str]) -> Running {
-    ncat(["-v"]).args(args).piped().start()
+fn listener(args: &[&str]) -> Process {
+    ncat(["-v"]).args(args).held().start()
 }
 
 #[test]
@@ -47,7 +49,7 @@ fn neither_host_nor_family_is_both_families() {
         let lines: Vec<&str> = err.lines().filter(|line| line.contains("Listening on")).collect();
         assert_eq!(lines[0], format!("Ncat: Listening on [::]:{port}"), "IPv6 first");
         drop(connect(host, port));
-        server.wait().expect(0);
+        server.wait().expect_code(0);
     }
 }
 
@@ -60,7 +62,7 @@ fn four_or_six_bind_one_family() {
         let port = server.port();
         assert!(TcpStream::connect((no, port)).is_err(), "{option} is reached at {no}");
         drop(connect(yes, port));
-        let err = server.wait().expect(0).err;
+        let err = server.wait().expect_code(0).stderr;
         assert!(err.contains(&format!("Listening on {wanted}{port}\n")), "{err}");
         assert_eq!(err.matches("Listening on").count(), 1);
     }
@@ -79,17 +81,17 @@ fn host_and_port_in_every_arrangement() {
         let port = server.port();
         server.said(&format!("Listening on 127.0.0.1:{port}\n"));
         drop(connect("127.0.0.1", port));
-        server.wait().expect(0);
+        server.wait().expect_code(0);
     }
     for args in [&["-l", "-p", "0"][..], &["-l", ""], &["-lp", "0"]] {
         let server = listener(args);
         let port = server.port();
         drop(connect("::1", port));
-        server.wait().expect(0);
+        server.wait().expect_code(0);
     }
     // With -p a word of digits is a host.
-    let ended = ncat(["-l", "-p", "0", "45002"]).run().expect(2);
-    assert!(ended.err.starts_with("Ncat: bind to 0.0.175.202:"), "{}", ended.err);
+    let ended = ncat(["-l", "-p", "0", "45002"]).run().expect_code(2);
+    assert!(ended.stderr.starts_with("Ncat: bind to 0.0.175.202:"), "{}", ended.stderr);
 }
 
 #[test]
@@ -113,10 +115,10 @@ fn the_default_port_is_31337() {
 fn a_port_in_use_is_2_with_a_hint() {
     let server = listener(&["-l", "127.0.0.1", "0"]);
     let port = server.port().to_string();
-    let ended = ncat(["-l", "127.0.0.1", &port]).run().expect(2);
+    let ended = ncat(["-l", "127.0.0.1", &port]).run().expect_code(2);
     let wanted = format!("Ncat: bind to 127.0.0.1:{port}: Address already in use. QUITTING.\n");
-    assert!(ended.err.starts_with(&wanted), "{}", ended.err);
-    assert!(ended.err.contains("hint:"));
+    assert!(ended.stderr.starts_with(&wanted), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hint:"));
 }
 
 #[test]
@@ -125,14 +127,14 @@ fn without_k_the_first_client_closes_the_door() {
     let port = server.port();
     let mut first = connect("127.0.0.1", port);
     server.said("Connection from ");
-    poll_until("the door to be closed", || TcpStream::connect(("127.0.0.1", port)).err());
+    eventually("the door to be closed", || TcpStream::connect(("127.0.0.1", port)).err());
     first.write_all(b"hello").unwrap();
     server.printed("hello");
     server.send(b"answer");
     server.end_input();
     assert_eq!(read_all(&mut first), "answer");
     drop(first);
-    server.wait().expect(0);
+    server.wait().expect_code(0);
 }
 
 #[test]
@@ -143,12 +145,12 @@ fn one_client_after_another_and_all_at_once() {
         let mut client = connect("127.0.0.1", port);
         client.write_all(b"12345").unwrap();
         drop(client);
-        server.out.wait_len(at * 5);
+        server.wait_output(at * 5);
     }
     let mut clients: Vec<TcpStream> = (0..20).map(|_| connect("127.0.0.1", port)).collect();
     for (at, client) in clients.iter_mut().enumerate() {
         client.write_all(b"abcde").unwrap();
-        server.out.wait_len(50 + (at + 1) * 5);
+        server.wait_output(50 + (at + 1) * 5);
     }
     server.send(b"to all");
     for client in &mut clients {
@@ -179,7 +181,7 @@ fn much_from_many_at_once_is_all_there() {
         })
         .collect();
     all.into_iter().for_each(|client| client.join().unwrap());
-    let bytes = server.out.wait_len(8_000_000);
+    let bytes = server.wait_output(8_000_000);
     for who in 0..8u8 {
         assert_eq!(bytes.iter().filter(|byte| **byte == who).count(), 1_000_000);
     }
@@ -187,11 +189,11 @@ fn much_from_many_at_once_is_all_there() {
 
 #[test]
 fn everything_from_a_file_goes_to_each_client() {
-    let dir = serve_support::scratch();
+    let dir = scratch();
     let path = dir.path().join("data");
     let data = noise(3_000_000, 1);
     std::fs::write(&path, &data).unwrap();
-    let server = ncat(["-v", "-lk", "127.0.0.1", "0"]).input_file(&path).start();
+    let server = ncat(["-v", "-lk", "127.0.0.1", "0"]).input(file(&path)).start();
     let mut client = connect("127.0.0.1", server.port());
     let mut got = Vec::new();
     client.read_to_end(&mut got).unwrap();
@@ -206,7 +208,7 @@ fn the_limit_fills_rejects_frees_and_accepts() {
         let mut inside: Vec<TcpStream> = (0..limit).map(|_| connect("127.0.0.1", port)).collect();
         for (at, client) in inside.iter_mut().enumerate() {
             client.write_all(b"x").unwrap();
-            server.out.wait_len(at + 1);
+            server.wait_output(at + 1);
         }
         for _ in 0..2 {
             assert!(is_turned_away(&mut connect("127.0.0.1", port)));
@@ -220,15 +222,15 @@ fn the_limit_fills_rejects_frees_and_accepts() {
                 socket2::SockRef::from(&gone).set_linger(Some(Duration::ZERO)).unwrap();
             }
             drop(gone);
-            let next = poll_until("a place", || {
+            let next = eventually("a place", || {
                 let mut next = connect("127.0.0.1", port);
-                let before = server.out.len();
+                let before = server.wait_output(0).len();
                 next.write_all(b"y").ok()?;
                 let mut buffer = [0; 1];
                 next.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
                 match next.read(&mut buffer) {
                     Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
-                        server.out.wait_len(before + 1);
+                        server.wait_output(before + 1);
                         Some(next)
                     }
                     _ => None,
@@ -257,7 +259,7 @@ fn a_limit_of_0_refuses_everybody() {
     }
     server.said("connection limit reached (0)");
     let warning = "Ncat: Warning: -m 0 is enforced although -k is not given: every client is";
-    assert!(server.err.text().starts_with(warning), "{}", server.err.text());
+    assert!(server.messages().starts_with(warning), "{}", server.messages());
     assert!(server.is_running());
 }
 
@@ -275,7 +277,7 @@ fn who_comes_after_the_end_of_input_is_told_so() {
         assert_eq!(read_all(&mut late), "", "FIN at once");
         // It may still speak.
         late.write_all(b"late").unwrap();
-        server.out.wait_len(at * 4);
+        server.wait_output(at * 4);
     }
     first.write_all(b" and first").unwrap();
     server.printed(" and first");
@@ -301,7 +303,7 @@ fn with_no_shutdown_nobody_is_told() {
 fn a_client_that_only_looks_ends_the_single_listener_and_not_the_other() {
     let server = listener(&["-l", "127.0.0.1", "0"]);
     drop(connect("127.0.0.1", server.port()));
-    server.wait().expect(0);
+    server.wait().expect_code(0);
     let mut server = listener(&["-lk", "127.0.0.1", "0"]);
     let port = server.port();
     for _ in 0..50 {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serve_support::{
-    Ended, Program, assert_same, assert_took, is_root, ncat_path, noise, scratch, skip,
+    Finished, Program, assert_same, assert_took, is_root, ncat_path, noise, scratch, skip,
 };
 
 /// The lab beside the repository, or beside a worktree of it.
@@ -31,9 +31,9 @@ fn netlab() -> Option<PathBuf> {
 }
 
 /// One run: `a` listens, `b` connects; `$NCAT` is our program and `$DIR` the scratch directory.
-fn run(dir: &Path, link: &[&str], a: &str, b: &str) -> Option<Ended> {
+fn run(dir: &Path, link: &[&str], a: &str, b: &str) -> Option<Finished> {
     let words = [link, &["--stats", "--timeout", "100", "--ready", "tcp:5000", a, b]].concat();
-    let lab = Program::new(&netlab()?, words);
+    let lab = Program::new(netlab()?).args(words);
     Some(lab.env("NCAT", ncat_path()).env("DIR", dir).run())
 }
 
@@ -47,7 +47,7 @@ fn both_ways(link: &[&str], len: usize, seed: u64) {
         let a = "exec \"$NCAT\" -v -l 5000 <\"$DIR/down\" >\"$DIR/up.got\"";
         let b = format!("exec \"$NCAT\" -v {address} 5000 <\"$DIR/up\" >\"$DIR/down.got\"");
         let Some(ended) = run(dir.path(), link, a, &b) else { return };
-        let err = ended.expect(0).err;
+        let err = ended.expect_code(0).stderr;
         assert_same(&fs::read(dir.path().join("up.got")).unwrap(), &up, &err);
         assert_same(&fs::read(dir.path().join("down.got")).unwrap(), &down, &err);
     }
@@ -95,7 +95,7 @@ fn a_long_file_one_way_ended_by_either_side() {
     );
     for (a, b) in [push, pull] {
         let Some(ended) = run(dir.path(), &link, a, b) else { return };
-        let err = ended.expect(0).err;
+        let err = ended.expect_code(0).stderr;
         assert_same(&fs::read(dir.path().join("got")).unwrap(), &data, &err);
         fs::remove_file(dir.path().join("got")).unwrap();
     }
@@ -109,7 +109,7 @@ fn a_link_that_stays_cut_is_never_called_a_success() {
     let a = "exec \"$NCAT\" -l -i 4s 5000 >\"$DIR/got\"";
     let b = "\"$NCAT\" -v -i 3s $NETLAB_PEER 5000 <\"$DIR/data\"; echo \"b ended with $?\" >&2";
     let Some(ended) = run(dir.path(), &["--rate", "8", "--cut", "0.5"], a, b) else { return };
-    assert!(ended.err.contains("b ended with 1\n"), "{}", ended.err);
+    assert!(ended.stderr.contains("b ended with 1\n"), "{}", ended.stderr);
     assert!(fs::read(dir.path().join("got")).unwrap().len() < 2_000_000);
 }
 
@@ -122,8 +122,8 @@ fn a_short_message_into_a_cut_link_is_not_called_sent() {
              echo \"b ended with $?\" >&2";
     let began = Instant::now();
     let Some(ended) = run(dir.path(), &["--cut", "0.5"], a, b) else { return };
-    assert!(ended.err.contains("b ended with 1\n"), "{}", ended.err);
-    assert!(ended.err.contains("are known not to have arrived"), "{}", ended.err);
+    assert!(ended.stderr.contains("b ended with 1\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("are known not to have arrived"), "{}", ended.stderr);
     assert_took(began, Duration::from_secs(5), Duration::from_secs(60));
 }
 
@@ -133,8 +133,8 @@ fn connecting_through_a_cut_link_ends_at_the_deadline() {
     let a = "exec timeout 4 \"$NCAT\" -l 5000";
     let b = "\"$NCAT\" -w 1500ms $NETLAB_PEER 5000; echo \"b ended with $?\" >&2";
     let Some(ended) = run(dir.path(), &["--cut", "0"], a, b) else { return };
-    assert!(ended.err.contains("Ncat: TIMEOUT.\n"), "{}", ended.err);
-    assert!(ended.err.contains("b ended with 1\n"), "{}", ended.err);
+    assert!(ended.stderr.contains("Ncat: TIMEOUT.\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("b ended with 1\n"), "{}", ended.stderr);
 }
 
 #[test]
@@ -147,8 +147,9 @@ fn datagrams_over_a_long_way_arrive_as_they_were_sent() {
     let b = "exec \"$NCAT\" -u --datagram-size 5000 $NETLAB_PEER 5000 <\"$DIR/data\"";
     let Some(lab) = netlab() else { return };
     let words = ["--delay", "20", "--timeout", "60", "--ready", "udp:5000", a, b];
-    let ended = Program::new(&lab, words).env("NCAT", ncat_path()).env("DIR", dir.path()).run();
-    assert_same(&fs::read(dir.path().join("got")).unwrap(), &data, &ended.err);
+    let ended =
+        Program::new(&lab).args(words).env("NCAT", ncat_path()).env("DIR", dir.path()).run();
+    assert_same(&fs::read(dir.path().join("got")).unwrap(), &data, &ended.stderr);
     let log = fs::read_to_string(dir.path().join("log")).unwrap();
     assert_eq!(log.lines().filter(|line| line.starts_with("0000 ")).count(), 20);
 }

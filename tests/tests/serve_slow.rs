@@ -13,7 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serve_support::{
-    DEADLINE, Running, assert_same, assert_took, ncat, noise, on_thread, poll_until, scratch,
+    PATIENCE, Process, Watch, assert_same, assert_took, eventually, file, ncat, noise, on_thread,
+    scratch,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -34,7 +35,7 @@ fn connect(port: u16) -> TcpStream {
     socket.set_recv_buffer_size(65_536).unwrap();
     let to = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     socket.connect(&to.into()).unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.into()
 }
 
@@ -48,27 +49,27 @@ fn reader(mut stream: TcpStream) -> Receiver<Vec<u8>> {
 }
 
 fn result(reader: &Receiver<Vec<u8>>) -> Vec<u8> {
-    reader.recv_timeout(DEADLINE).unwrap()
+    reader.recv_timeout(PATIENCE).unwrap()
 }
 
 /// A listener whose input the test gives once its clients are in.
-fn listener(slow: &str, more: &[&str]) -> Running {
+fn listener(slow: &str, more: &[&str]) -> Process {
     ncat(["-v", "-lk", "127.0.0.1", "0", &format!("--slow-reader={slow}")])
         .args(more)
-        .piped()
+        .held()
         .start()
 }
 
-fn feed(server: &mut Running, bytes: &[u8]) {
+fn feed(server: &mut Process, bytes: &[u8]) {
     let (mut input, bytes) = (server.take_stdin(), bytes.to_vec());
     thread::spawn(move || input.write_all(&bytes));
 }
 
-fn two_clients(server: &Running) -> (TcpStream, TcpStream) {
+fn two_clients(server: &Process) -> (TcpStream, TcpStream) {
     let port = server.port();
     let clients = (connect(port), connect(port));
-    poll_until("both to be let in", || {
-        (server.err.text().matches("Connection from").count() == 2).then_some(())
+    eventually("both to be let in", || {
+        (server.messages().matches("Connection from").count() == 2).then_some(())
     });
     clients
 }
@@ -83,7 +84,7 @@ fn a_stalled_client_is_cut_and_the_other_gets_every_byte() {
     let began = Instant::now();
     feed(&mut server, &bytes);
     assert_same(&result(&good), &bytes, "the good client");
-    assert_took(began, Duration::from_millis(300), DEADLINE);
+    assert_took(began, Duration::from_millis(300), PATIENCE);
     let line = format!("Ncat: {name} disconnected: it took nothing while bytes waited.\n");
     let err = server.said(&line);
     let count = err.split(&line).nth(1).unwrap().trim_start();
@@ -97,14 +98,14 @@ fn a_stalled_client_is_cut_and_the_other_gets_every_byte() {
 
 #[test]
 fn the_default_is_five_seconds() {
-    let mut server = ncat(["-v", "-lk", "127.0.0.1", "0"]).piped().start();
+    let mut server = ncat(["-v", "-lk", "127.0.0.1", "0"]).held().start();
     let (good, stalled) = two_clients(&server);
     let bytes = noise(LONG, 2);
     let good = reader(good);
     let began = Instant::now();
     feed(&mut server, &bytes);
     assert_same(&result(&good), &bytes, "the good client");
-    assert_took(began, Duration::from_secs(5), DEADLINE);
+    assert_took(began, Duration::from_secs(5), PATIENCE);
     server.said("disconnected: it took nothing");
     drop(stalled);
 }
@@ -121,7 +122,7 @@ fn wait_waits_and_loses_nothing() {
     let stalled = reader(stalled);
     assert_same(&result(&good), &bytes, "the good client");
     assert_same(&result(&stalled), &bytes, "the late one");
-    assert!(!server.err.text().contains("disconnected"));
+    assert!(!server.messages().contains("disconnected"));
 }
 
 #[test]
@@ -174,7 +175,7 @@ fn a_slow_client_that_moves_is_never_cut_and_loses_nothing() {
     feed(&mut server, &bytes);
     assert_same(&result(&good), &bytes, "the good client");
     assert_same(&result(&slow), &bytes, "the slow client");
-    assert!(!server.err.text().contains("disconnected"));
+    assert!(!server.messages().contains("disconnected"));
 }
 
 #[test]
@@ -222,7 +223,7 @@ fn a_quiet_client_with_nothing_waiting_is_never_cut() {
         client.read_exact(&mut buffer).unwrap();
         assert_eq!(&buffer, b"again");
     }
-    assert!(!server.err.text().contains("disconnected"));
+    assert!(!server.messages().contains("disconnected"));
 }
 
 #[test]
@@ -230,12 +231,12 @@ fn with_send_only_the_end_comes_when_everything_is_taken() {
     let (_dir, path, bytes) = data(LONG);
     let server = ncat(["-v", "-lk", "--send-only", "--slow-reader=disconnect,300ms"])
         .args(["127.0.0.1", "0"])
-        .input_file(&path)
+        .input(file(&path))
         .start();
     let port = server.port();
     let good = reader(connect(port));
     assert_same(&result(&good), &bytes, "the good client");
-    server.wait().expect(0);
+    server.wait().expect_code(0);
 }
 
 #[test]

@@ -9,26 +9,26 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use serve_support::{DEADLINE, Running, assert_same, ncat, noise};
+use serve_support::{PATIENCE, Process, Told, Watch, assert_same, ncat, noise};
 
 /// A client of ours with `args`, and the server's end of its connection.
-fn client(args: &[&str]) -> (Running, TcpStream) {
+fn client(args: &[&str]) -> (Process, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let client = ncat(args).args(["127.0.0.1", &port]).piped().start();
+    let client = ncat(args).args(["127.0.0.1", &port]).held().start();
     (client, ready(listener.accept().unwrap().0))
 }
 
 /// A listener of ours with `args`, and the client's end of a connection to it.
-fn server(args: &[&str]) -> (Running, TcpStream) {
-    let server = ncat(["-v", "-l", "127.0.0.1", "0"]).args(args).piped().start();
+fn server(args: &[&str]) -> (Process, TcpStream) {
+    let server = ncat(["-v", "-l", "127.0.0.1", "0"]).args(args).held().start();
     let stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     server.said("Connection from");
     (server, ready(stream))
 }
 
 fn ready(stream: TcpStream) -> TcpStream {
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
 }
@@ -45,7 +45,7 @@ fn rest(mut stream: TcpStream) -> Vec<u8> {
     bytes
 }
 
-type Start = fn(&[&str]) -> (Running, TcpStream);
+type Start = fn(&[&str]) -> (Process, TcpStream);
 const ROLES: [Start; 3] = [client, server, |args| server(&[args, &["-k"]].concat())];
 
 #[test]
@@ -91,16 +91,16 @@ fn received_line_ends_are_left_alone() {
         let (ours, mut peer) = start(&["-C"]);
         peer.write_all(b"one\ntwo\r\nthree\r").unwrap();
         ours.printed("three\r");
-        assert_eq!(ours.out.text(), "one\ntwo\r\nthree\r");
+        assert_eq!(ours.output(), "one\ntwo\r\nthree\r");
     }
 }
 
 #[test]
 fn crlf_applies_to_datagrams() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let port = socket.local_addr().unwrap().port().to_string();
-    let mut ours = ncat(["-u", "-C", "127.0.0.1", &port]).piped().start();
+    let mut ours = ncat(["-u", "-C", "127.0.0.1", &port]).held().start();
     ours.send(b"line\n");
     let mut buffer = [0; 100];
     let n = socket.recv(&mut buffer).unwrap();
@@ -141,7 +141,7 @@ fn telnet_commands_are_answered_and_taken_out_however_they_are_split() {
                 // Gives most pieces a read of their own; the result must not depend on it.
                 std::thread::sleep(Duration::from_millis(2));
             }
-            assert_eq!(ours.out.wait_len(data.len()), data, "in steps of {step}");
+            assert_eq!(ours.wait_output(data.len()), data, "in steps of {step}");
             assert_eq!(take(&mut peer, replies.len()), replies);
             // WONT and DONT are not answered: the next thing that comes is ours.
             let mut ours = ours;
@@ -151,7 +151,7 @@ fn telnet_commands_are_answered_and_taken_out_however_they_are_split() {
             peer.shutdown(Shutdown::Write).unwrap();
             drop(ours.take_stdin());
             assert!(rest(peer).is_empty(), "no reply to a refusal");
-            assert_eq!(ours.out.len(), data.len());
+            assert_eq!(ours.wait_output(0).len(), data.len());
         }
     }
 }
@@ -163,7 +163,7 @@ fn telnet_replies_go_out_with_recv_only_and_with_nothing_to_say() {
     peer.write_all(&wire).unwrap();
     assert_eq!(take(&mut peer, replies.len()), replies);
     peer.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(ours.wait().expect(0).out, data);
+    assert_eq!(ours.wait().expect_code(0).stdout, data);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn many_bytes_pass_through_telnet_unharmed() {
     let doubled: Vec<u8> = double(&bytes);
     assert_same(&take(&mut peer, doubled.len()), &doubled, "to the wire");
     peer.write_all(&doubled).unwrap();
-    assert_same(&ours.out.wait_len(bytes.len()), &bytes, "from the wire");
+    assert_same(&ours.wait_output(bytes.len()), &bytes, "from the wire");
     drop(feed.join().unwrap());
 }
 
@@ -231,7 +231,7 @@ fn a_delay_loses_nothing_at_the_end() {
     peer.write_all(b"last words").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     assert_same(&rest(peer), &noise(30_000, 2), "sent");
-    assert_eq!(ours.wait().expect(0).text(), "last words");
+    assert_eq!(ours.wait().expect_code(0).text(), "last words");
 }
 
 #[test]

@@ -12,17 +12,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 
-use serve_support::{DEADLINE, Ended, Program, assert_same, ncat, noise, peer, scratch};
+use serve_support::{
+    Finished, PATIENCE, Peer, Program, Watch, assert_same, file, ncat, noise, peer, scratch,
+};
 
 /// Runs a client against a server that takes everything, sends `reply`, and ends.
-fn against_server(client: Program, file: &Path, reply: &[u8], listener: &TcpListener) -> Ended {
-    let client = client.input_file(file).start();
+fn against_server(client: Program, input: &Path, reply: &[u8], listener: &TcpListener) -> Finished {
+    let client = client.input(file(input)).start();
     let (mut stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.read_to_end(&mut Vec::new()).unwrap();
     stream.write_all(reply).unwrap();
     drop(stream);
-    client.wait().expect(0)
+    client.wait().expect_code(0)
 }
 
 #[test]
@@ -35,7 +37,8 @@ fn as_debians_ncat_writes_them() {
         for len in [0, 1, 7, 8, 9, 15, 16, 17, 100, 8191, 8192, 8193, 20_000, 70_000] {
             fs::write(&file, noise(len, len as u64)).unwrap();
             let reply = noise(len.min(5000), 99);
-            for (program, log) in [(Some(ncat([option])), &ours), (peer("ncat", [option]), &theirs)]
+            for (program, log) in
+                [(Some(ncat([option])), &ours), (peer(Peer::Ncat, [option]), &theirs)]
             {
                 let Some(program) = program else { return };
                 let program = program.args([log]).args(["127.0.0.1", &port]);
@@ -63,7 +66,7 @@ fn crlf_is_logged_as_it_is_sent() {
     assert!(
         fs::read_to_string(&ours).unwrap().starts_with("0000   6f 6e 65 0d 0a 74 77 6f  0d 0a")
     );
-    let Some(theirs_program) = peer("ncat", ["-C", "-x"]) else { return };
+    let Some(theirs_program) = peer(Peer::Ncat, ["-C", "-x"]) else { return };
     let program = theirs_program.args([&theirs]).args(["127.0.0.1", &port]);
     against_server(program, &file, b"", &listener);
     assert_eq!(fs::read(&ours).unwrap(), fs::read(&theirs).unwrap());
@@ -73,15 +76,15 @@ fn crlf_is_logged_as_it_is_sent() {
 fn conversation(args: &[&str], is_server: bool) {
     let (mut ours, mut stream);
     if is_server {
-        ours = ncat(["-v", "-l", "127.0.0.1", "0"]).args(args).piped().start();
+        ours = ncat(["-v", "-l", "127.0.0.1", "0"]).args(args).held().start();
         stream = TcpStream::connect(("127.0.0.1", ours.port())).unwrap();
     } else {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
-        ours = ncat(args).args(["127.0.0.1", &port]).piped().start();
+        ours = ncat(args).args(["127.0.0.1", &port]).held().start();
         stream = listener.accept().unwrap().0;
     }
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut said = String::new();
     for turn in 0..3 {
         let (question, answer) = (format!("question {turn}\n"), format!("answer {turn}\n"));
@@ -93,7 +96,7 @@ fn conversation(args: &[&str], is_server: bool) {
         ours.printed(&said);
     }
     stream.shutdown(Shutdown::Write).unwrap();
-    ours.wait().expect(0);
+    ours.wait().expect_code(0);
 }
 
 const CONVERSATION: &str = "question 0\nanswer 0\nquestion 1\nanswer 1\nquestion 2\nanswer 2\n";
@@ -141,10 +144,10 @@ fn a_refused_command_line_touches_no_log() {
         &["-o", log, "-x", log, "--no-such-option"],
         &["-o", log, "--ssl", "127.0.0.1", "1"],
     ] {
-        ncat(args).run().expect(2);
+        ncat(args).run().expect_code(2);
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious", "{args:?}");
     }
-    ncat(["--explain", "-o", log, "127.0.0.1", "1"]).run().expect(0);
+    ncat(["--explain", "-o", log, "127.0.0.1", "1"]).run().expect_code(0);
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
@@ -153,8 +156,8 @@ fn a_log_that_cannot_be_made_is_2() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let ended = ncat(["-o", "/no/such/dir/log", "127.0.0.1", &port]).run().expect(2);
-    assert!(ended.err.contains("No such file or directory"), "{}", ended.err);
+    let ended = ncat(["-o", "/no/such/dir/log", "127.0.0.1", &port]).run().expect_code(2);
+    assert!(ended.stderr.contains("No such file or directory"), "{}", ended.stderr);
     assert!(listener.accept().is_err(), "nothing was connected to");
 }
 
@@ -164,22 +167,22 @@ fn a_log_that_cannot_be_written_is_2() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
         // What is sent cannot be logged.
-        let client = ncat([option, "/dev/full", "127.0.0.1", &port]).input("words").start();
+        let client = ncat([option, "/dev/full", "127.0.0.1", &port]).bytes("words").start();
         let _stream = listener.accept().unwrap();
-        let ended = client.wait().expect(2);
-        assert!(ended.err.contains("No space left on device"), "{}", ended.err);
-        assert!(ended.err.contains("/dev/full"), "{}", ended.err);
+        let ended = client.wait().expect_code(2);
+        assert!(ended.stderr.contains("No space left on device"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("/dev/full"), "{}", ended.stderr);
         // What is received cannot be logged.
-        let client = ncat([option, "/dev/full", "127.0.0.1", &port]).piped().start();
+        let client = ncat([option, "/dev/full", "127.0.0.1", &port]).held().start();
         let (mut stream, _) = listener.accept().unwrap();
         stream.write_all(b"words").unwrap();
-        client.ended().expect(2);
+        client.finish().expect_code(2);
         // Neither by a listener.
         for mode in ["-l", "-lk"] {
-            let server = ncat(["-v", mode, "127.0.0.1", "0", option, "/dev/full"]).piped().start();
+            let server = ncat(["-v", mode, "127.0.0.1", "0", option, "/dev/full"]).held().start();
             let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
             stream.write_all(b"words").unwrap();
-            server.ended().expect(2);
+            server.finish().expect_code(2);
         }
     }
 }
@@ -196,7 +199,7 @@ fn a_new_log_is_for_the_group_as_well_and_umask_applies() {
         let client = ncat(["-o", path.to_str().unwrap(), "127.0.0.1", &port]);
         let client = client.under(["sh", "-c", &script]).start();
         drop(listener.accept().unwrap());
-        client.wait().expect(0);
+        client.wait().expect_code(0);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
     }
 }
@@ -206,7 +209,7 @@ fn the_listener_logs_what_many_say_and_each_of_our_lines_once() {
     let dir = scratch();
     let path = dir.path().join("log");
     let mut server =
-        ncat(["-v", "-lk", "127.0.0.1", "0", "-o", path.to_str().unwrap()]).piped().start();
+        ncat(["-v", "-lk", "127.0.0.1", "0", "-o", path.to_str().unwrap()]).held().start();
     let port = server.port();
     let mut clients: Vec<TcpStream> =
         (0..3).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
@@ -215,11 +218,11 @@ fn the_listener_logs_what_many_say_and_each_of_our_lines_once() {
         let line = format!("client {at}\n");
         client.write_all(line.as_bytes()).unwrap();
         heard += line.len();
-        server.out.wait_len(heard);
+        server.wait_output(heard);
     }
     server.send(b"to all\n");
     for client in &mut clients {
-        client.set_read_timeout(Some(DEADLINE)).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut buffer = [0; 7];
         client.read_exact(&mut buffer).unwrap();
     }
@@ -237,19 +240,19 @@ fn telnet_commands_are_not_in_the_transcript_and_udp_is() {
     let client = ncat(["-t", "-o", path.to_str().unwrap(), "127.0.0.1", &port]).start();
     let (mut stream, _) = listener.accept().unwrap();
     stream.write_all(b"a\xff\xfd\x01b").unwrap();
-    client.out.wait_len(2);
+    client.wait_output(2);
     drop(stream);
     client.wait();
     assert_eq!(fs::read(&path).unwrap(), b"ab");
 
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let port = socket.local_addr().unwrap().port().to_string();
-    let client = ncat(["-u", "-o", path.to_str().unwrap(), "127.0.0.1", &port]).input("ask ");
+    let client = ncat(["-u", "-o", path.to_str().unwrap(), "127.0.0.1", &port]).bytes("ask ");
     let client = client.start();
     let (_, from) = socket.recv_from(&mut [0; 10]).unwrap();
     let answer = thread::spawn(move || socket.send_to(b"answer", from).unwrap());
-    client.wait().expect(0);
+    client.wait().expect_code(0);
     answer.join().unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"ask answer");
 }

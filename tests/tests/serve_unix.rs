@@ -12,20 +12,22 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use serve_support::{DEADLINE, Running, assert_same, ncat, noise, peer, poll_until, scratch};
+use serve_support::{
+    PATIENCE, Peer, Process, Signal, Watch, assert_same, eventually, ncat, noise, peer, scratch,
+};
 
-fn listener(args: &[&str], path: &Path) -> Running {
-    let running = ncat(["-v", "-U"]).args(args).args([path]).piped().start();
+fn listener(args: &[&str], path: &Path) -> Process {
+    let running = ncat(["-v", "-U"]).args(args).args([path]).held().start();
     running.said(&format!("Listening on {}\n", path.display()));
     running
 }
 
 /// Connects once the peer listens: the path exists a little earlier than the queue.
-fn client(path: &Path) -> Running {
-    poll_until("the peer to listen", || {
-        let client = ncat(["-v", "-U"]).args([path]).piped().start();
-        let is_up = poll_until("an answer", || {
-            let err = client.err.text();
+fn client(path: &Path) -> Process {
+    eventually("the peer to listen", || {
+        let client = ncat(["-v", "-U"]).args([path]).held().start();
+        let is_up = eventually("an answer", || {
+            let err = client.messages();
             let failed = err.contains("refused") || err.contains("No such file");
             (failed || err.contains("Connected to")).then_some(!failed)
         });
@@ -34,7 +36,7 @@ fn client(path: &Path) -> Running {
 }
 
 /// Both directions with more than the sockets hold, then the ends.
-fn exchange(mut client: Running, mut server: Running, what: &str) {
+fn exchange(mut client: Process, mut server: Process, what: &str) {
     let (question, answer) = (noise(600_000, 1), noise(500_000, 2));
     let mut inputs = Vec::new();
     for (from, to, data) in [(0, 1, question), (1, 0, answer)] {
@@ -45,12 +47,12 @@ fn exchange(mut client: Running, mut server: Running, what: &str) {
             input.write_all(&sent).unwrap();
             input
         });
-        assert_same(&[&client, &server][to].out.wait_len(data.len()), &data, what);
+        assert_same(&[&client, &server][to].wait_output(data.len()), &data, what);
         inputs.push(feed.join().unwrap());
     }
     drop(inputs);
-    client.wait().expect(0);
-    server.wait().expect(0);
+    client.wait().expect_code(0);
+    server.wait().expect_code(0);
 }
 
 #[test]
@@ -69,13 +71,13 @@ fn streams_from_every_peer() {
     let text = path.display().to_string();
     let to = format!("UNIX-CONNECT:{text}");
     for program in [
-        peer("ncat", ["-U", &text]),
-        peer("nc.openbsd", ["-N", "-U", &text]),
-        peer("socat", ["-t", "30", "-", &to]),
+        peer(Peer::Ncat, ["-U", &text]),
+        peer(Peer::NcOpenbsd, ["-N", "-U", &text]),
+        peer(Peer::Socat, ["-t", "30", "-", &to]),
     ] {
         let Some(program) = program else { continue };
         let server = listener(&["-l"], &path);
-        exchange(program.piped().start(), server, "a peer's client");
+        exchange(program.held().start(), server, "a peer's client");
         assert!(!path.exists(), "removed by the listener");
     }
 }
@@ -87,12 +89,12 @@ fn streams_to_every_peer() {
     let text = path.display().to_string();
     let at = format!("UNIX-LISTEN:{text}");
     for program in [
-        peer("ncat", ["-l", "-U", &text]),
-        peer("nc.openbsd", ["-N", "-l", "-U", &text]),
-        peer("socat", ["-t", "30", "-", &at]),
+        peer(Peer::Ncat, ["-l", "-U", &text]),
+        peer(Peer::NcOpenbsd, ["-N", "-l", "-U", &text]),
+        peer(Peer::Socat, ["-t", "30", "-", &at]),
     ] {
         let Some(program) = program else { continue };
-        let server = program.piped().start();
+        let server = program.held().start();
         exchange(client(&path), server, "a peer's server");
         let _ = fs::remove_file(&path);
     }
@@ -104,14 +106,14 @@ fn datagrams_go_both_ways() {
     let path = dir.path().join("socket");
     for mode in ["-l", "-lk"] {
         let mut server = listener(&["-u", mode], &path);
-        let mut client = ncat(["-u", "-U"]).args([&path]).piped().start();
+        let mut client = ncat(["-u", "-U"]).args([&path]).held().start();
         client.send(b"question");
         server.printed("question");
         server.send(b"answer");
         client.printed("answer");
         client.send(b" and again");
         server.printed("question and again");
-        client.wait().expect(0);
+        client.wait().expect_code(0);
         server.stop();
         assert!(!path.exists());
     }
@@ -124,11 +126,11 @@ fn datagrams_with_socat_and_openbsd() {
     let text = path.display().to_string();
     let own = dir.path().join("own").display().to_string();
     let mut socat = Vec::new();
-    socat.extend(peer("socat", ["-", &format!("UNIX-SENDTO:{text},bind={own}")]));
-    socat.extend(peer("nc.openbsd", ["-u", "-U", &text]));
+    socat.extend(peer(Peer::Socat, ["-", &format!("UNIX-SENDTO:{text},bind={own}")]));
+    socat.extend(peer(Peer::NcOpenbsd, ["-u", "-U", &text]));
     for program in socat {
         let mut server = listener(&["-u", "-l"], &path);
-        let mut client = program.piped().start();
+        let mut client = program.held().start();
         client.send(b"question");
         server.printed("question");
         server.send(b"answer");
@@ -137,10 +139,10 @@ fn datagrams_with_socat_and_openbsd() {
     }
     // The other way: socat receives, and answers to the address it saw.
     let from = format!("UNIX-RECVFROM:{text}");
-    let Some(socat) = peer("socat", ["-", &from]) else { return };
-    let mut socat = socat.piped().start();
-    poll_until("socat's socket", || path.exists().then_some(()));
-    let mut ours = ncat(["-u", "-U", &text]).piped().start();
+    let Some(socat) = peer(Peer::Socat, ["-", &from]) else { return };
+    let mut socat = socat.held().start();
+    eventually("socat's socket", || path.exists().then_some(()));
+    let mut ours = ncat(["-u", "-U", &text]).held().start();
     ours.send(b"question");
     socat.printed("question");
     socat.send(b"answer");
@@ -152,15 +154,15 @@ fn the_source_path_is_seen_by_the_receiver_and_removed_after() {
     let dir = scratch();
     let (path, own) = (dir.path().join("socket"), dir.path().join("own"));
     let receiver = UnixDatagram::bind(&path).unwrap();
-    receiver.set_read_timeout(Some(DEADLINE)).unwrap();
-    let mut client = ncat(["-u", "-U", "-s"]).args([&own, &path]).piped().start();
+    receiver.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut client = ncat(["-u", "-U", "-s"]).args([&own, &path]).held().start();
     client.send(b"question");
     let mut buffer = [0; 100];
     let (n, from) = receiver.recv_from(&mut buffer).unwrap();
     assert_eq!((&buffer[..n], from.as_pathname()), (&b"question"[..], Some(own.as_path())));
     receiver.send_to(b"answer", &own).unwrap();
     client.printed("answer");
-    client.wait().expect(0);
+    client.wait().expect_code(0);
     assert!(!own.exists());
 }
 
@@ -171,26 +173,26 @@ fn the_temporary_source_is_removed_however_the_client_ends() {
     let left = || fs::read_dir(dir.path()).unwrap().count();
     let start = || {
         let client = ncat(["-v", "-u", "-U"]).args([&path]).env("TMPDIR", dir.path());
-        client.piped().start()
+        client.held().start()
     };
     // Nothing there.
-    start().wait().expect(1);
+    start().wait().expect_code(1);
     assert_eq!(left(), 0, "after a failure to connect");
     let receiver = UnixDatagram::bind(&path).unwrap();
     let client = start();
     client.said("Connected to");
     assert_eq!(left(), 2);
-    client.wait().expect(0);
+    client.wait().expect_code(0);
     assert_eq!(left(), 1, "after a good end");
     let client = start();
     client.said("Connected to");
-    assert_eq!(client.stop().code, 128 + 15);
+    assert_eq!(client.stop().code(), None, "killed by the signal");
     assert_eq!(left(), 1, "after a signal");
     let mut client = start();
     client.said("Connected to");
     drop(receiver);
     client.send(b"anybody?");
-    client.wait().expect(1);
+    client.wait().expect_code(1);
     assert_eq!(left(), 1, "after a refusal");
 }
 
@@ -203,16 +205,16 @@ fn an_existing_path_is_refused_and_left_alone() {
     drop(UnixListener::bind(&socket).unwrap());
     for path in [&file, &socket] {
         for args in [&["-l", "-U"][..], &["-l", "-u", "-U"], &["-lk", "-U"]] {
-            let ended = ncat(args).args([path]).run().expect(2);
+            let ended = ncat(args).args([path]).run().expect_code(2);
             let wanted =
                 format!("Ncat: bind to {}: Address already in use. QUITTING.\n", path.display());
-            assert!(ended.err.starts_with(&wanted), "{}", ended.err);
+            assert!(ended.stderr.starts_with(&wanted), "{}", ended.stderr);
             assert!(path.exists());
         }
         // Neither is it a source.
         let to = dir.path().join("to");
         let _receiver = UnixDatagram::bind(&to).unwrap();
-        assert_ne!(ncat(["-u", "-U", "-s"]).args([path, &to]).run().code, 0);
+        assert_ne!(ncat(["-u", "-U", "-s"]).args([path, &to]).run().code(), Some(0));
         assert!(path.exists());
         fs::remove_file(to).unwrap();
     }
@@ -224,19 +226,19 @@ fn our_path_is_removed_at_every_end() {
     let dir = scratch();
     let path = dir.path().join("socket");
     for args in [&["-l"][..], &["-lk"], &["-l", "-u"], &["-lk", "-u"]] {
-        for signal in ["TERM", "INT", "HUP"] {
+        for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
             let server = listener(args, &path);
             assert!(path.exists());
             server.signal(signal);
-            let code = server.ended().code;
-            assert!(code > 128, "{args:?} {signal}: {code}");
-            assert!(!path.exists(), "{args:?} {signal}");
+            let code = server.finish().code();
+            assert!(code > Some(128), "{args:?} {signal:?}: {code:?}");
+            assert!(!path.exists(), "{args:?} {signal:?}");
         }
     }
     // The client's good end.
     let server = listener(&["-l"], &path);
     drop(UnixStream::connect(&path).unwrap());
-    server.wait().expect(0);
+    server.wait().expect_code(0);
     assert!(!path.exists());
 }
 
@@ -294,7 +296,7 @@ fn unnamed_and_named_senders_beside_each_other() {
     let mut server = listener(&["-u", "-lk"], &path);
     let unnamed = UnixDatagram::unbound().unwrap();
     let named = UnixDatagram::bind(&own).unwrap();
-    named.set_read_timeout(Some(DEADLINE)).unwrap();
+    named.set_read_timeout(Some(PATIENCE)).unwrap();
     unnamed.send_to(b"one ", &path).unwrap();
     server.printed("one ");
     named.send_to(b"two ", &path).unwrap();
@@ -315,8 +317,8 @@ fn a_stream_listener_serves_many_with_k() {
     let path = dir.path().join("socket");
     let server = listener(&["-lk"], &path);
     for at in 1..=5 {
-        ncat(["-U", "--send-only"]).args([&path]).input("12345").run().expect(0);
-        server.out.wait_len(at * 5);
+        ncat(["-U", "--send-only"]).args([&path]).bytes("12345").run().expect_code(0);
+        server.wait_output(at * 5);
     }
     server.said("Connection from (unnamed socket).");
 }

@@ -135,9 +135,7 @@ impl Duplex for Client {
     }
 
     fn losses(&self) -> Option<String> {
-        (self.truncated > 0).then(|| {
-            format!("{} datagrams were longer than 65,536 bytes and were cut", self.truncated)
-        })
+        truncated(self.truncated)
     }
 }
 
@@ -179,8 +177,14 @@ struct PeerState {
     queue: VecDeque<Bytes>,
     bytes: usize,
     dropped: u64,
+    truncated: u64,
     error: Option<io::Error>,
     waker: Option<Waker>,
+}
+
+/// What to say of datagrams that were cut.
+fn truncated(count: u64) -> Option<String> {
+    (count > 0).then(|| format!("{count} datagrams were longer than 65,536 bytes and were cut"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -281,7 +285,7 @@ impl Listener {
                     // A Unix peer without a name cannot be connected to; it is told apart anyway.
                     let _ = self.shared.socket.connect(&datagram.from);
                 }
-                if lock(&queue.state).push(datagram.data)
+                if lock(&queue.state).push(datagram)
                     && !woken.iter().any(|other| Arc::ptr_eq(other, &queue))
                 {
                     woken.push(queue);
@@ -339,15 +343,16 @@ impl Listener {
 
 impl PeerState {
     /// Queues a datagram; false when there was no room for it.
-    fn push(&mut self, data: Bytes) -> bool {
+    fn push(&mut self, datagram: Datagram) -> bool {
         // An empty datagram takes room too, or a flood of them would not be bounded.
-        let cost = data.len() + 64;
+        let cost = datagram.data.len() + 64;
         if self.bytes + cost > PEER_QUEUE_BYTES {
             self.dropped += 1;
             return false;
         }
         self.bytes += cost;
-        self.queue.push_back(data);
+        self.truncated += u64::from(datagram.truncated);
+        self.queue.push_back(datagram.data);
         true
     }
 
@@ -435,13 +440,19 @@ impl Duplex for Peer {
     }
 
     fn losses(&self) -> Option<String> {
-        if self.unanswered > 0 {
-            let bytes = self.unanswered;
-            return Some(format!(
-                "{bytes} bytes were given up, since the peer's socket has no name"
-            ));
-        }
-        let dropped = lock(&self.queue.state).dropped;
-        (dropped > 0).then(|| format!("{dropped} datagrams were dropped, since they came faster than they could be passed on"))
+        let state = lock(&self.queue.state);
+        let dropped = (state.dropped > 0).then(|| {
+            let n = state.dropped;
+            format!(
+                "{n} datagrams were dropped, since they came faster than they could be passed on"
+            )
+        });
+        let unanswered = (self.unanswered > 0).then(|| {
+            let n = self.unanswered;
+            format!("{n} bytes were given up, since the peer's socket has no name")
+        });
+        let all: Vec<String> =
+            [dropped, truncated(state.truncated), unanswered].into_iter().flatten().collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 }
