@@ -288,6 +288,13 @@ impl Conn {
     }
 }
 
+/// Longest read from a stream that is cut into datagrams of `size` bytes: a whole number of them, in
+/// about 64 KiB, so that no short one appears where a read ended.
+pub const fn datagram_read_max(size: usize) -> usize {
+    const READ: usize = 64 * 1024;
+    if size == 0 || size >= READ { READ } else { READ / size * size }
+}
+
 /// Takes `n` bytes off the front of a queue of pieces, and every piece that is then empty.
 pub fn advance(queue: &mut VecDeque<Bytes>, mut n: usize) {
     while let Some(front) = queue.front_mut() {

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use conn::{Conn, ConnInfo, Duplex, Recv, Shape};
+use conn::{Conn, ConnInfo, Duplex, Recv, Shape, datagram_read_max};
 use relay::Totals;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep};
@@ -236,7 +236,12 @@ impl Driver {
                     return Poll::Pending;
                 }
             }
-            let polled = self.local.poll_recv(cx, SERVING, &mut self.read);
+            let max = if self.datagram_size == 0 {
+                SERVING
+            } else {
+                datagram_read_max(self.datagram_size)
+            };
+            let polled = self.local.poll_recv(cx, max, &mut self.read);
             let mut shared = lock(&self.shared);
             shared.unasked = false;
             match polled {

@@ -135,9 +135,7 @@ impl Duplex for Client {
     }
 
     fn losses(&self) -> Option<String> {
-        (self.truncated > 0).then(|| {
-            format!("{} datagrams were longer than 65,536 bytes and were cut", self.truncated)
-        })
+        truncated(self.truncated)
     }
 }
 
@@ -179,8 +177,14 @@ struct PeerState {
     queue: VecDeque<Bytes>,
     bytes: usize,
     dropped: u64,
+    truncated: u64,
     error: Option<io::Error>,
     waker: Option<Waker>,
+}
+
+/// What to say of datagrams that were cut.
+fn truncated(count: u64) -> Option<String> {
+    (count > 0).then(|| format!("{count} datagrams were longer than 65,536 bytes and were cut"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -281,7 +285,7 @@ impl Listener {
                     // A Unix peer without a name cannot be connected to; it is told apart anyway.
                     let _ = self.shared.socket.connect(&datagram.from);
                 }
-                if lock(&queue.state).push(datagram.data)
+                if lock(&queue.state).push(datagram)
                     && !woken.iter().any(|other| Arc::ptr_eq(other, &queue))
                 {
                     woken.push(queue);
@@ -307,6 +311,7 @@ impl Listener {
             addr: from.clone(),
             queue: Arc::clone(&queue),
             retry: None,
+            unanswered: 0,
         };
         let info = ConnInfo { peer: name, local: self.at.to_string(), expected: None };
         let conn = Conn::from_duplex(info, Shape::Message, Box::new(peer));
@@ -338,15 +343,16 @@ impl Listener {
 
 impl PeerState {
     /// Queues a datagram; false when there was no room for it.
-    fn push(&mut self, data: Bytes) -> bool {
+    fn push(&mut self, datagram: Datagram) -> bool {
         // An empty datagram takes room too, or a flood of them would not be bounded.
-        let cost = data.len() + 64;
+        let cost = datagram.data.len() + 64;
         if self.bytes + cost > PEER_QUEUE_BYTES {
             self.dropped += 1;
             return false;
         }
         self.bytes += cost;
-        self.queue.push_back(data);
+        self.truncated += u64::from(datagram.truncated);
+        self.queue.push_back(datagram.data);
         true
     }
 
@@ -363,6 +369,17 @@ struct Peer {
     addr: SockAddr,
     queue: Arc<PeerQueue>,
     retry: Option<Pin<Box<Sleep>>>,
+    /// Bytes meant for a peer whose socket has no name, which nothing can be sent to.
+    unanswered: u64,
+}
+
+impl Peer {
+    /// A Unix socket that was not bound can be heard and not answered (unix(7)).
+    fn has_name(&self) -> bool {
+        self.addr.as_socket().is_some()
+            || self.addr.as_pathname().is_some()
+            || self.addr.as_abstract_namespace().is_some()
+    }
 }
 
 impl Drop for Peer {
@@ -396,6 +413,13 @@ impl Duplex for Peer {
         cx: &mut Context<'_>,
         queue: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<usize>> {
+        if !self.has_name() {
+            // Taken and given up: an error would end what it has still to say, and not taking it
+            // would hold up the others.
+            let bytes = queue.drain(..).map(|piece| piece.len()).sum();
+            self.unanswered += bytes as u64;
+            return Poll::Ready(Ok(bytes));
+        }
         loop {
             if let Some(retry) = &mut self.retry {
                 ready!(retry.as_mut().poll(cx));
@@ -416,7 +440,19 @@ impl Duplex for Peer {
     }
 
     fn losses(&self) -> Option<String> {
-        let dropped = lock(&self.queue.state).dropped;
-        (dropped > 0).then(|| format!("{dropped} datagrams were dropped, since they came faster than they could be passed on"))
+        let state = lock(&self.queue.state);
+        let dropped = (state.dropped > 0).then(|| {
+            let n = state.dropped;
+            format!(
+                "{n} datagrams were dropped, since they came faster than they could be passed on"
+            )
+        });
+        let unanswered = (self.unanswered > 0).then(|| {
+            let n = self.unanswered;
+            format!("{n} bytes were given up, since the peer's socket has no name")
+        });
+        let all: Vec<String> =
+            [dropped, truncated(state.truncated), unanswered].into_iter().flatten().collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 }

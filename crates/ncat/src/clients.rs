@@ -21,6 +21,7 @@ use crate::connect::{Joined, join_with};
 use crate::exit::Exit;
 use crate::listen::{self, Listeners};
 use crate::local;
+use crate::logs::is_unwritable;
 use crate::run::Context;
 use crate::signals::Signals;
 use crate::talk::{Talk, words};
@@ -202,6 +203,11 @@ pub(crate) async fn serve(
 
 fn hub_failed(context: &Context, error: &HubError) -> Exit {
     match error {
+        HubError::Output(error) | HubError::Input(error) if is_unwritable(error) => {
+            let more = ["writing the transcript (-o, -x)".into()];
+            context.talk.error(&format!("{}. QUITTING.", words(error)), &more);
+            Exit::Local
+        }
         HubError::Output(error) => {
             context.talk.perror("write", error, &["standard output".into()]);
             Exit::Local
@@ -307,7 +313,7 @@ fn client(
 ) -> impl Future<Output = ()> + Send + 'static {
     let totals = Arc::new(Totals::part_of(&room.totals));
     let (local, cut) = room.hub.attach(Arc::clone(&totals));
-    let joined = join_with(context, local, remote, room.rules, totals);
+    let joined = join_with(context, local, remote, room.rules, Arc::clone(&totals));
     let room = Arc::clone(room);
     async move {
         let _pass = pass;
@@ -317,8 +323,9 @@ fn client(
             outcome = session.run() => outcome,
             Ok(waiting) = cut => {
                 tell_cut(&room.talk, &peer, waiting);
+                let (sent, received) = totals.read();
                 let ended_by = EndedBy::SlowReader;
-                Outcome { sent: 0, received: 0, ended_by, error: None, losses: None }
+                Outcome { sent, received, ended_by, error: None, losses: None }
             }
         };
         room.talk.closed(&peer, &outcome, started.elapsed());

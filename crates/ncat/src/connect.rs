@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::exit::Exit;
 use crate::local;
+use crate::logs::is_unwritable;
 use crate::progress::Progress;
 use crate::run::Context;
 use crate::signals::Signals;
@@ -130,6 +131,11 @@ pub(crate) fn conclude(context: &Context, peer: &str, outcome: &Outcome) -> Exit
 fn failed(context: &Context, peer: &str, outcome: &Outcome, error: &SessionError) -> Exit {
     let reason = words(&error.error);
     let moved = format!("{} bytes sent, {} received", outcome.sent, outcome.received);
+    if is_unwritable(&error.error) {
+        let more = [format!("writing the transcript (-o, -x); {moved}; peer {peer}")];
+        context.talk.error(&format!("{reason}. QUITTING."), &more);
+        return Exit::Local;
+    }
     match error.side {
         Side::LocalOutput => {
             let more = [format!("standard output; {moved} from {peer}")];

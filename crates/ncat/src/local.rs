@@ -7,7 +7,7 @@ use conn::stage::{Crlf, Delay, Tap, Telnet};
 use endpoint::OpenError;
 use endpoint::stdio::{self, Wanted};
 use gate::{Action, Gatekeeper};
-use plan::{EofPolicy, Flow, Plan, Quit, StageSpec};
+use plan::{EofPolicy, Flow, Mode, Plan, Quit, StageSpec};
 use relay::{AfterLocalEnd, OnLocalEnd, OnRemoteEnd, Rules};
 
 use crate::logs::Logs;
@@ -22,17 +22,19 @@ pub(crate) fn open(gate: &Gatekeeper, plan: &Plan, logs: &Logs) -> Result<Conn, 
     let permit = gate.decide(Action::Stdio)?;
     let wanted = Wanted { input: plan.flow != Flow::RecvOnly, output: plan.flow != Flow::SendOnly };
     let mut local = stdio::open(permit, wanted)?;
+    // A transcript shows each datagram as a transmission of its own.
+    let chunk = if is_message(plan) { plan.limits.datagram_size } else { NCAT_CHUNK };
     // Outermost is nearest the wire: what is read passes Delay, then Crlf, then the transcript.
     for stage in plan.stages.iter().rev() {
         local = match stage {
             StageSpec::Delay(pause) => {
-                local.chunk_max = NCAT_CHUNK;
+                local.chunk_max = chunk;
                 local.wrap(|inner| Delay::new(inner, *pause))
             }
             StageSpec::Crlf => local.wrap(Crlf::new),
             StageSpec::Tap => match logs.transcript() {
                 Some(transcript) => {
-                    local.chunk_max = NCAT_CHUNK;
+                    local.chunk_max = chunk;
                     local.wrap(|inner| Tap::new(inner, Arc::clone(&transcript)))
                 }
                 None => local,
@@ -41,6 +43,13 @@ pub(crate) fn open(gate: &Gatekeeper, plan: &Plan, logs: &Logs) -> Result<Conn, 
         };
     }
     Ok(local)
+}
+
+fn is_message(plan: &Plan) -> bool {
+    match &plan.mode {
+        Mode::Connect(spec) | Mode::Probe(spec) => spec.transport.is_message(),
+        Mode::Listen(spec) => spec.transport.is_message(),
+    }
 }
 
 /// Puts the stages around a connection that belong next to the wire.

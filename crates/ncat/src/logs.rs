@@ -1,5 +1,6 @@
 //! Transcript files: `-o`, `-x`.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -77,9 +78,29 @@ impl Transcript for Files {
             };
             written.map_err(|error| {
                 let reason = crate::talk::words(&error);
-                io::Error::new(error.kind(), format!("{}: {reason}", log.path.display()))
+                io::Error::new(error.kind(), Unwritable { path: log.path.clone(), reason })
             })?;
         }
         Ok(())
     }
+}
+
+/// What a session fails with when its transcript cannot be written.
+#[derive(Debug)]
+struct Unwritable {
+    path: PathBuf,
+    reason: String,
+}
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.reason)
+    }
+}
+
+impl std::error::Error for Unwritable {}
+
+/// Whether a session's failure is that of its transcript, which passes through either direction.
+pub(crate) fn is_unwritable(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Unwritable>())
 }

@@ -182,11 +182,8 @@ fn warnings(facts: &Facts<'_>) -> Vec<String> {
         match raw.max_conns {
             // Ncat says the limit is ignored, and then enforces it. One client is all a listener
             // without -k serves, so its line is true of every limit but 0.
-            Some(0) => lines.push(
-                "-m 0 is enforced although -k is not given: the first client is refused and \
-                 ncat quits."
-                    .into(),
-            ),
+            Some(0) => lines
+                .push("-m 0 is enforced although -k is not given: every client is refused.".into()),
             Some(_) => lines.push(
                 "Maximum connections ignored, since it does not take effect without -k or \
                  --broker."

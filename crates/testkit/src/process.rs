@@ -109,6 +109,21 @@ impl Program {
         self
     }
 
+    /// The same program and arguments behind `wrapper`, which ends by running its last arguments.
+    ///
+    /// # Panics
+    /// When the wrapper has no words.
+    #[must_use]
+    pub fn under<S: AsRef<OsStr>>(mut self, wrapper: impl IntoIterator<Item = S>) -> Self {
+        let mut words = wrapper.into_iter();
+        let mut command = Command::new(words.next().expect("a wrapper is a program"));
+        command.args(words).arg(self.command.get_program()).args(self.command.get_args());
+        let set = self.command.get_envs();
+        command.envs(set.filter_map(|(name, value)| Some((name, value?))));
+        self.command = command;
+        self
+    }
+
     /// Where input comes from; `/dev/null` otherwise.
     #[must_use]
     pub fn input(mut self, input: Input) -> Self {

@@ -17,6 +17,15 @@ pub fn is_listening(port: u16) -> bool {
 
 /// The TCP ports a process listens on.
 pub fn listening_ports(pid: u32) -> Vec<u16> {
+    ports(pid, ["/proc/net/tcp", "/proc/net/tcp6"], "0A")
+}
+
+/// The UDP ports a process has bound without being connected.
+pub fn udp_ports(pid: u32) -> Vec<u16> {
+    ports(pid, ["/proc/net/udp", "/proc/net/udp6"], "07")
+}
+
+fn ports(pid: u32, tables: [&str; 2], wanted: &str) -> Vec<u16> {
     let inodes: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .into_iter()
         .flatten()
@@ -28,7 +37,7 @@ pub fn listening_ports(pid: u32) -> Vec<u16> {
         })
         .collect();
     let mut ports = Vec::new();
-    for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
+    for path in tables {
         for line in fs::read_to_string(path).unwrap_or_default().lines().skip(1) {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let (Some(local), Some(state), Some(inode)) =
@@ -36,7 +45,7 @@ pub fn listening_ports(pid: u32) -> Vec<u16> {
             else {
                 continue;
             };
-            if *state == "0A" && inodes.iter().any(|known| known == inode) {
+            if *state == wanted && inodes.iter().any(|known| known == inode) {
                 let port = local.rsplit(':').next().and_then(|p| u16::from_str_radix(p, 16).ok());
                 ports.extend(port);
             }

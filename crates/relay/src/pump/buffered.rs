@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use conn::{CHUNK_MAX, Conn, Recv, Shape};
+use conn::{CHUNK_MAX, Conn, Recv, Shape, datagram_read_max};
 
 use super::{PumpError, Tally, Turn};
 
@@ -52,7 +52,10 @@ impl Buffered {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let max = CHUNK_MAX.min(to.chunk_max);
+            let max = match (from.shape, to.shape) {
+                (Shape::Stream, Shape::Message) => datagram_read_max(self.datagram_size),
+                _ => CHUNK_MAX.min(to.chunk_max),
+            };
             match ready!(from.poll_recv(cx, max, &mut self.queue)).map_err(PumpError::Source)? {
                 Recv::End => self.ended = true,
                 Recv::Data => {
