@@ -1,1 +1,3 @@
-//! placeholder
+//! Scripted conns, faults and real peers for tests.
+
+pub mod script;
