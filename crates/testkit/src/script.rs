@@ -132,6 +132,13 @@ impl Script {
         self
     }
 
+    /// Then gives what `other` gives.
+    #[must_use]
+    pub fn give_all(mut self, other: Self) -> Self {
+        self.give.extend(other.give);
+        self
+    }
+
     /// Then takes at most `n` bytes.
     #[must_use]
     pub fn accept(self, n: usize) -> Self {

@@ -6,7 +6,7 @@ use relay::{Side, Strategy as Way};
 use sys::fault::Call;
 
 use crate::moves::PAIRS;
-use crate::rig::{Case, In, Net, Out, Seen, check, numbers, run};
+use crate::rig::{Case, In, Net, Out, Seen, check, many, run};
 
 const EPERM: i32 = 1;
 const EINTR: i32 = 4;
@@ -157,7 +157,7 @@ fn bytes_in_the_pipe_survive_a_refusal_in_the_middle() {
     // Enough for the pipe to be full; the second splice, out of the pipe, is declined.
     for output in [Out::File, Out::Null] {
         let mut case = Case::new(In::Empty, output, Net::Unix);
-        case.recv = numbers(3_000_000, 17);
+        case.recv = many(3_000_000);
         case.faults = vec![(Call::Splice, 2, EINVAL)];
         for read in [None, Some((1, EINTR)), Some((2, EINTR))] {
             let mut case = case.clone();
@@ -184,7 +184,7 @@ fn bytes_lost_in_the_pipe_are_an_error() {
 fn a_target_that_begins_to_append_gets_every_byte() {
     for net in [Net::Tcp, Net::Unix] {
         let mut case = Case::new(In::Empty, Out::AppendLater, net);
-        case.recv = numbers(3_000_000, 19);
+        case.recv = many(3_000_000);
         let seen = run(&case);
         check(&case, &seen);
         assert!(seen.outcome.error.is_none(), "{:?}", seen.outcome);

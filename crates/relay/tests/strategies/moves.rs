@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use relay::{EndedBy, Side, Strategy as Way};
 
-use crate::rig::{Case, In, Net, Out, Peer, check, numbers, run};
+use crate::rig::{Case, In, Net, Out, Peer, check, many, numbers, run};
 
 /// Every pair of descriptors, with the ways that must be chosen for it.
 pub(crate) const PAIRS: &[(In, Out, Net, Way, Way)] = &[
@@ -43,9 +43,9 @@ fn every_strategy_moves_more_than_any_buffer_holds() {
     for &(input, output, net, send, recv) in PAIRS {
         for peer in [Peer::EndsFirst, Peer::EndsLast] {
             let mut case = Case { peer, ..Case::new(input, output, net) };
-            case.recv = numbers(6_000_011, 5);
+            case.recv = many(6_000_011);
             if input != In::Empty {
-                case.send = numbers(5_000_003, 9);
+                case.send = many(5_000_003);
             }
             complete(&case, (send, recv));
         }
@@ -85,7 +85,7 @@ fn a_reset_is_an_error_however_the_bytes_moved() {
         for after in [0, 1, 5_000] {
             let mut case = Case::new(input, output, net);
             case.peer = Peer::Resets(after);
-            case.send = numbers(8_000_000, 11);
+            case.send = many(8_000_000);
             case.recv.clear();
             let seen = run(&case);
             check(&case, &seen);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use sys::fault::{self, Call};
 
 /// A session that takes longer than this hangs.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What our standard input is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -110,6 +110,12 @@ pub(crate) fn numbers(len: usize, seed: u32) -> Vec<u8> {
         state.to_le_bytes()[1]
     };
     (0..len).map(|_| next()).collect()
+}
+
+/// More than any buffer on the way holds, made once.
+pub(crate) fn many(len: usize) -> Vec<u8> {
+    static MANY: LazyLock<Vec<u8>> = LazyLock::new(|| numbers(8_000_000, 11));
+    MANY[..len].to_vec()
 }
 
 /// What was seen.
