@@ -175,7 +175,7 @@ async fn a_thousand_clients_each_get_everything_and_are_all_heard() {
     let clients: Vec<Client> = (0..1000)
         .map(|i: u32| {
             let slow = Script::new().recv(i.to_le_bytes());
-            join(&hub, if i % 7 == 0 { slow.stall(secs(2)) } else { slow })
+            join(&hub, if i.is_multiple_of(7) { slow.stall(secs(2)) } else { slow })
         })
         .collect();
     let all = data(len);

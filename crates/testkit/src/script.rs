@@ -8,18 +8,17 @@
 //! The conn also holds its user to the contract of [`Duplex`]: receiving after the end, sending
 //! after the finish or sending nothing panics.
 
-use std::cell::Cell;
+mod play;
+mod record;
+
 use std::collections::VecDeque;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use conn::{Conn, ConnInfo, Duplex, Recv, Shape};
-use tokio::time::{Instant, Sleep, sleep};
+use conn::{Conn, ConnInfo, Shape};
+
+pub use record::Record;
 
 /// One thing a scripted conn does with a receive.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -201,233 +200,7 @@ impl Script {
         let record = Record::default();
         let shape = self.shape.unwrap_or(Shape::Stream);
         let info = ConnInfo { peer: "a script".into(), ..ConnInfo::default() };
-        let duplex = Scripted {
-            script: self,
-            record: record.clone(),
-            give_timer: None,
-            take_timer: None,
-            asked: Cell::new(None),
-        };
+        let duplex = play::Scripted::new(self, record.clone());
         (Conn::from_duplex(info, shape, Box::new(duplex)), record)
-    }
-}
-
-/// What has happened to a scripted conn so far; cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Record {
-    events: Arc<Mutex<Events>>,
-}
-
-#[derive(Debug, Default)]
-struct Events {
-    sent: Vec<Bytes>,
-    taken: usize,
-    given: usize,
-    ended: bool,
-    finished: bool,
-    dropped: bool,
-}
-
-impl Record {
-    fn lock(&self) -> MutexGuard<'_, Events> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Every byte it was sent.
-    pub fn sent(&self) -> Vec<u8> {
-        self.lock().sent.concat()
-    }
-
-    /// What it was sent, piece by piece; of a message conn, message by message.
-    pub fn pieces(&self) -> Vec<Bytes> {
-        self.lock().sent.clone()
-    }
-
-    /// Bytes it said it had taken.
-    pub fn taken(&self) -> usize {
-        self.lock().taken
-    }
-
-    /// Bytes that were received from it.
-    pub fn given(&self) -> usize {
-        self.lock().given
-    }
-
-    /// Whether its end or its failure was received.
-    pub fn is_ended(&self) -> bool {
-        self.lock().ended
-    }
-
-    /// Whether the end was sent to it.
-    pub fn is_finished(&self) -> bool {
-        self.lock().finished
-    }
-
-    /// Whether it has been closed.
-    pub fn is_dropped(&self) -> bool {
-        self.lock().dropped
-    }
-}
-
-struct Scripted {
-    script: Script,
-    record: Record,
-    give_timer: Option<Pin<Box<Sleep>>>,
-    take_timer: Option<Pin<Box<Sleep>>>,
-    asked: Cell<Option<Instant>>,
-}
-
-/// Ready when `time` has passed since the first poll with this timer.
-fn poll_wait(
-    cx: &mut Context<'_>,
-    timer: &mut Option<Pin<Box<Sleep>>>,
-    time: Duration,
-) -> Poll<()> {
-    ready!(timer.get_or_insert_with(|| Box::pin(sleep(time))).as_mut().poll(cx));
-    *timer = None;
-    Poll::Ready(())
-}
-
-impl Drop for Scripted {
-    fn drop(&mut self) {
-        self.record.lock().dropped = true;
-    }
-}
-
-impl Duplex for Scripted {
-    fn poll_recv(
-        &mut self,
-        cx: &mut Context<'_>,
-        max: usize,
-        out: &mut VecDeque<Bytes>,
-    ) -> Poll<io::Result<Recv>> {
-        assert!(!self.record.lock().ended, "received from after the end");
-        loop {
-            match self.script.give.pop_front() {
-                None => return Poll::Pending,
-                Some(Give::Pending) => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Some(Give::Wait(time)) => {
-                    if poll_wait(cx, &mut self.give_timer, time).is_pending() {
-                        self.script.give.push_front(Give::Wait(time));
-                        return Poll::Pending;
-                    }
-                }
-                Some(Give::Pieces(mut pieces)) => {
-                    if self.script.shape != Some(Shape::Message) {
-                        pieces = self.cut(pieces, max);
-                    }
-                    self.record.lock().given += pieces.iter().map(Bytes::len).sum::<usize>();
-                    out.extend(pieces);
-                    return Poll::Ready(Ok(Recv::Data));
-                }
-                Some(Give::End) => {
-                    self.record.lock().ended = true;
-                    return Poll::Ready(Ok(Recv::End));
-                }
-                Some(Give::Fail(errno)) => {
-                    self.record.lock().ended = true;
-                    return Poll::Ready(Err(io::Error::from_raw_os_error(errno)));
-                }
-            }
-        }
-    }
-
-    fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        queue: &mut VecDeque<Bytes>,
-    ) -> Poll<io::Result<usize>> {
-        assert!(!self.record.lock().finished, "sent to after the finish");
-        assert!(!queue.is_empty(), "sent nothing");
-        let limit = loop {
-            match self.script.take.pop_front() {
-                None => break usize::MAX,
-                Some(Take::Bytes(n)) => break n.max(1),
-                Some(Take::Pending) => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Some(Take::Wait(time)) => {
-                    if poll_wait(cx, &mut self.take_timer, time).is_pending() {
-                        self.script.take.push_front(Take::Wait(time));
-                        return Poll::Pending;
-                    }
-                }
-                Some(Take::Never) => {
-                    self.script.take.push_front(Take::Never);
-                    return Poll::Pending;
-                }
-                Some(Take::Fail(errno)) => {
-                    return Poll::Ready(Err(io::Error::from_raw_os_error(errno)));
-                }
-            }
-        };
-        let mut taken = 0;
-        if self.script.shape == Some(Shape::Message) {
-            let message = queue.pop_front().expect("the queue was checked");
-            taken = message.len();
-            self.keep(message);
-        } else {
-            while let Some(mut piece) = queue.pop_front() {
-                let some = piece.split_to(piece.len().min(limit - taken));
-                taken += some.len();
-                self.keep(some);
-                if !piece.is_empty() {
-                    queue.push_front(piece);
-                    break;
-                }
-            }
-        }
-        Poll::Ready(Ok(taken))
-    }
-
-    fn poll_finish(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut record = self.record.lock();
-        assert!(!record.finished, "finished twice");
-        Poll::Ready(match self.script.finish {
-            Some(errno) => Err(io::Error::from_raw_os_error(errno)),
-            None => {
-                record.finished = true;
-                Ok(())
-            }
-        })
-    }
-
-    fn linger(&self) -> Duration {
-        self.script.linger
-    }
-
-    fn undelivered(&self) -> io::Result<Option<usize>> {
-        let Some(answer) = &self.script.undelivered else { return Ok(None) };
-        let asked = self.asked.get().unwrap_or_else(Instant::now);
-        self.asked.set(Some(asked));
-        answer(asked.elapsed(), self.record.taken())
-    }
-}
-
-impl Scripted {
-    /// Keeps to the longest piece asked for: gives what is allowed and puts the rest back.
-    fn cut(&mut self, mut pieces: Vec<Bytes>, max: usize) -> Vec<Bytes> {
-        if let Some(at) = pieces.iter().position(|piece| piece.len() > max) {
-            let mut rest = pieces.split_off(at);
-            pieces.push(rest[0].split_to(max));
-            self.script.give.push_front(Give::Pieces(rest));
-        }
-        pieces
-    }
-
-    fn keep(&self, mut piece: Bytes) {
-        let mut record = self.record.lock();
-        let before = record.taken;
-        record.taken += piece.len();
-        if let Some(at) = self.script.loses.filter(|at| (before..record.taken).contains(at)) {
-            let mut left = piece.to_vec();
-            left.remove(at - before);
-            piece = left.into();
-        }
-        record.sent.push(piece);
     }
 }
