@@ -219,10 +219,10 @@ impl Driver {
             for waker in std::mem::take(&mut shared.inbox_waiters).into_values() {
                 waker.wake();
             }
-            if shared.inbox_bytes == 0 {
-                if let Some(waker) = shared.flushed.take() {
-                    waker.wake();
-                }
+            if shared.inbox_bytes == 0
+                && let Some(waker) = shared.flushed.take()
+            {
+                waker.wake();
             }
         }
     }
@@ -302,12 +302,11 @@ impl Driver {
                 continue;
             }
             waiting = true;
-            if let SlowReader::Disconnect(time) = self.slow {
-                if now >= client.moved_at + time {
-                    if let Some(cut) = client.cut.take() {
-                        let _ = cut.send(client.waiting());
-                    }
-                }
+            if let SlowReader::Disconnect(time) = self.slow
+                && now >= client.moved_at + time
+                && let Some(cut) = client.cut.take()
+            {
+                let _ = cut.send(client.waiting());
             }
         }
         waiting
@@ -341,10 +340,10 @@ impl Future for Driver {
         if let Poll::Ready(Err(error)) = this.poll_output(cx) {
             return Poll::Ready(HubError::Output(error));
         }
-        if this.reads {
-            if let Poll::Ready(Err(error)) = this.poll_input(cx) {
-                return Poll::Ready(HubError::Input(error));
-            }
+        if this.reads
+            && let Poll::Ready(Err(error)) = this.poll_input(cx)
+        {
+            return Poll::Ready(HubError::Input(error));
         }
         this.poll_slow(cx);
         Poll::Pending

@@ -19,10 +19,10 @@ pub async fn resolve(
     family: Family,
     numeric: bool,
 ) -> Result<Vec<SocketAddr>, OpenError> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        if family.admits(ip) {
-            return Ok(vec![SocketAddr::new(ip, port)]);
-        }
+    if let Ok(ip) = host.parse::<IpAddr>()
+        && family.admits(ip)
+    {
+        return Ok(vec![SocketAddr::new(ip, port)]);
     }
     let name = host.to_string();
     let looked_up = if numeric {

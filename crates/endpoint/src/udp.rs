@@ -325,12 +325,12 @@ impl Listener {
         ) {
             return Err(error);
         }
-        if self.single {
-            if let Some(queue) = lock(&self.shared.peers).values().next() {
-                let mut state = lock(&queue.state);
-                state.error = Some(error);
-                state.wake();
-            }
+        if self.single
+            && let Some(queue) = lock(&self.shared.peers).values().next()
+        {
+            let mut state = lock(&queue.state);
+            state.error = Some(error);
+            state.wake();
         }
         Ok(())
     }

@@ -175,10 +175,10 @@ impl Gatekeeper {
     /// # Errors
     /// [`Denied`] with the gate's reason.
     pub fn decide(&self, action: Action) -> Result<Permit, Denied> {
-        if let Some(gate) = &self.gate {
-            if let Err(reason) = gate.judge(&action) {
-                return Err(Denied { action, reason });
-            }
+        if let Some(gate) = &self.gate
+            && let Err(reason) = gate.judge(&action)
+        {
+            return Err(Denied { action, reason });
         }
         Ok(Permit { action, _sealed: () })
     }

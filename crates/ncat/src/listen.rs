@@ -182,12 +182,12 @@ fn is_exhaustion(error: &io::Error) -> bool {
 fn raise_descriptor_limit(context: &Context, spec: &Listen) {
     // Each client takes one descriptor; the rest is for ourselves.
     let wanted = u64::from(spec.max_conns) + 32;
-    if let Some(limit) = sys::fd::raise_descriptor_limit(wanted) {
-        if limit < wanted {
-            context.talk.verbose(|| {
-                format!("Warning: {limit} descriptors are fewer than -m {} needs", spec.max_conns)
-            });
-        }
+    if let Some(limit) = sys::fd::raise_descriptor_limit(wanted)
+        && limit < wanted
+    {
+        context.talk.verbose(|| {
+            format!("Warning: {limit} descriptors are fewer than -m {} needs", spec.max_conns)
+        });
     }
 }
 
@@ -196,6 +196,9 @@ fn raise_descriptor_limit(_context: &Context, _spec: &Listen) {}
 
 /// Reads access files and looks up the names in them, once, before anything is bound.
 async fn load_access(context: &Context, spec: &Listen) -> Result<AccessRules, Exit> {
+    if spec.access == plan::AccessSpec::default() {
+        return Ok(AccessRules::default());
+    }
     let (access, family, numeric) = (spec.access.clone(), family(spec.family), spec.numeric);
     let load = move || {
         AccessRules::load(&access, &mut |path| std::fs::read_to_string(path), &mut |host| {
@@ -258,10 +261,10 @@ fn bind_each<L>(
     let mut bound: Vec<L> = Vec::new();
     for addr in addrs {
         let mut wanted = *addr;
-        if wanted.port() == 0 {
-            if let Some(gate::Address::Inet(first)) = bound.first().map(&at) {
-                wanted.set_port(first.port());
-            }
+        if wanted.port() == 0
+            && let Some(gate::Address::Inet(first)) = bound.first().map(&at)
+        {
+            wanted.set_port(first.port());
         }
         let mut opened = bind(wanted);
         if opened.is_err() && wanted.port() != addr.port() {

@@ -183,12 +183,12 @@ fn warnings(facts: &Facts<'_>) -> Vec<String> {
             // Ncat says the limit is ignored, and then enforces it. One client is all a listener
             // without -k serves, so its line is true of every limit but 0.
             Some(0) => lines.push(
-                "Warning: -m 0 is enforced although -k is not given: the first client is refused and \
+                "-m 0 is enforced although -k is not given: the first client is refused and \
                  ncat quits."
                     .into(),
             ),
             Some(_) => lines.push(
-                "Warning: Maximum connections ignored, since it does not take effect without -k or \
+                "Maximum connections ignored, since it does not take effect without -k or \
                  --broker."
                     .into(),
             ),
@@ -197,7 +197,7 @@ fn warnings(facts: &Facts<'_>) -> Vec<String> {
     }
     if !facts.listen && raw.keep_open && raw.eof.is_none() && (raw.send_only || raw.no_shutdown) {
         let other = if raw.send_only { "--send-only" } else { "--no-shutdown" };
-        lines.push(format!("Warning: -k has no effect when connecting with {other}."));
+        lines.push(format!("-k has no effect when connecting with {other}."));
     }
     let names_stream_source = raw.source.is_some() && transport(raw) == Transport::UnixStream;
     if names_stream_source && !facts.listen && raw.verbosity > 0 {

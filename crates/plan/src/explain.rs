@@ -217,3 +217,108 @@ fn time(time: Duration) -> String {
     let millis = time.as_millis();
     if millis.is_multiple_of(1000) { format!("{}s", millis / 1000) } else { format!("{millis}ms") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RawArgs, RawFamily, RawTransport, build};
+
+    fn explained(set: impl FnOnce(&mut RawArgs)) -> String {
+        let mut raw = RawArgs::default();
+        set(&mut raw);
+        explain(&build(&raw).expect("a good plan"))
+    }
+
+    #[test]
+    fn a_plain_connection() {
+        let text = explained(|raw| raw.operands = vec!["db.example".into(), "5432".into()]);
+        assert_eq!(
+            text,
+            "mode: connect, and join the connection with standard input and output\n\
+             transport: tcp\n\
+             remote: \"db.example\" port 5432\n\
+             families: IPv4 and IPv6\n\
+             names: looked up\n\
+             local: address any, port any\n\
+             connect timeout: 10s, over all addresses\n\
+             stages, wire first: none\n\
+             flow: both directions\n\
+             end: half-close: at the end of input tell the peer and go on receiving; when the peer \
+             ends, send what is ready and quit\n\
+             after the end of input: as transport and end policy have it\n\
+             idle timeout: none\n\
+             verbosity: 0\n"
+        );
+    }
+
+    #[test]
+    fn a_listener_with_everything() {
+        let text = explained(|raw| {
+            raw.listen = true;
+            raw.keep_open = true;
+            raw.transport = Some(RawTransport::Udp);
+            raw.family = Some(RawFamily::V6);
+            raw.nodns = true;
+            raw.operands = vec!["::1".into(), "0".into()];
+            raw.allow = vec!["10.0.0.0/8".into()];
+            raw.allow_files = vec!["friends".into()];
+            raw.deny = vec!["10.0.0.1".into()];
+            raw.crlf = true;
+            raw.delay = Some(Duration::from_millis(1500));
+            raw.hex_dump = Some("dump\n".into());
+            raw.recv_only = true;
+            raw.idle = Some(Duration::from_secs(60));
+            raw.quit = Some(None);
+            raw.verbosity = 2;
+            raw.json = true;
+            raw.progress = true;
+            raw.test_marks = true;
+            raw.max_conns = Some(100);
+        });
+        assert_eq!(
+            text,
+            "mode: listen, and join clients with standard input and output\n\
+             transport: udp\n\
+             bind: \"::1\" a port chosen by the system\n\
+             families: IPv6 only\n\
+             names: not looked up: literal addresses only\n\
+             clients: any number, at most 100 at once\n\
+             slow clients: disconnected when they take nothing for 5s\n\
+             allow: \"10.0.0.0/8\", file \"friends\"\n\
+             deny: \"10.0.0.1\"\n\
+             stages, wire first: transcript, LF to CRLF, delay 1500ms\n\
+             flow: receive only, standard input is not read\n\
+             end: half-close: at the end of input tell the peer and go on receiving; when the peer \
+             ends, send what is ready and quit\n\
+             after the end of input: never quit because of it\n\
+             idle timeout: 60s\n\
+             datagrams sent: of at most 8192 bytes\n\
+             transcript: hex dump, written over \"dump\\n\"\n\
+             verbosity: 2\n\
+             events: JSON lines on descriptor 2\n\
+             progress: shown when standard error is a terminal\n\
+             test marks: on\n"
+        );
+    }
+
+    #[test]
+    fn a_unix_probe_and_a_warning() {
+        let text = explained(|raw| {
+            raw.zero_io = true;
+            raw.family = Some(RawFamily::Unix);
+            raw.source = Some("mine".into());
+            raw.verbosity = 1;
+            raw.operands = vec!["/run/x".into()];
+        });
+        assert!(text.starts_with(
+            "mode: probe: find out whether a connection is possible, send no data\n\
+             transport: unix stream\n\
+             remote: path \"/run/x\"\n\
+             connect timeout: 10s, over all addresses\n"
+        ));
+        assert!(text.ends_with(
+            "warning: Specifying source socket for other than DATAGRAM Unix domain \
+                                sockets have no effect.\n"
+        ));
+    }
+}

@@ -52,7 +52,8 @@ pub struct Plan {
     pub logs: Vec<LogSpec>,
     /// What to say, and where.
     pub talk: TalkSpec,
-    /// Things the user should know although the plan can be carried out; each becomes a line.
+    /// Things the user should know although the plan can be carried out; each becomes a line after
+    /// `Ncat: Warning: `.
     pub warnings: Vec<String>,
 }
 

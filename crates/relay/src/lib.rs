@@ -1,7 +1,7 @@
 //! Joins two conns and moves the bytes.
 //!
 //! A [`Session`] has a *local* side (the user) and a *remote* side (the wire). Each direction is a
-//! [`pump`](mod@pump) with the strategy its two ends allow; what the end of one direction means for
+//! pump with the strategy its two ends allow; what the end of one direction means for
 //! the other is decided in [`ending`], which knows no I/O. The session is one future, so both
 //! directions run on one task and neither needs a lock.
 

@@ -106,6 +106,9 @@ pub struct Session {
     counted: (u64, u64),
     steps: u64,
     last_active: Option<Instant>,
+    /// When our input last gave something, or the session began.
+    input_active: Option<Instant>,
+    input_steps: u64,
     idle: Option<Pin<Box<Sleep>>>,
     timer: Option<Pin<Box<Sleep>>>,
     settle: Option<Settle>,
@@ -145,6 +148,8 @@ impl Session {
             counted: (0, 0),
             steps: 0,
             last_active: None,
+            input_active: None,
+            input_steps: 0,
             idle: None,
             timer: None,
             settle: None,
@@ -256,8 +261,11 @@ impl Session {
         }
         let steps = self.send.tally.steps + self.recv.tally.steps;
         if steps != self.steps || self.last_active.is_none() {
-            self.steps = steps;
-            self.last_active = Some(Instant::now());
+            let now = Some(Instant::now());
+            if self.send.tally.steps != self.input_steps || self.last_active.is_none() {
+                (self.input_steps, self.input_active) = (self.send.tally.steps, now);
+            }
+            (self.steps, self.last_active) = (steps, now);
         }
     }
 
@@ -302,7 +310,7 @@ impl Session {
             return false;
         }
         let pause = self.local.linger();
-        let since = self.last_active.unwrap_or_else(Instant::now);
+        let since = self.input_active.unwrap_or_else(Instant::now);
         pause.is_zero() || self.poll_timer(cx, since, pause)
     }
 

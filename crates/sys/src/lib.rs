@@ -8,6 +8,8 @@
 
 #![allow(unsafe_code, reason = "this crate exists to hold it; each block has a SAFETY note")]
 
+#[cfg(unix)]
+pub mod child_usage;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod datagram;
 pub mod fault;

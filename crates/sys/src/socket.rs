@@ -71,3 +71,21 @@ pub fn report_errors_as_urgent(fd: std::os::fd::BorrowedFd<'_>) {
         );
     }
 }
+
+/// Has the socket report that it is readable only from `bytes` on (`SO_RCVLOWAT`), or at the end of
+/// the stream. Lowering the mark reports what waits already. Says whether the system agreed.
+/// Source: socket(7); honoured by poll since Linux 2.6.28.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn report_at(fd: std::os::fd::BorrowedFd<'_>, bytes: i32) -> bool {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the option takes one int.
+    unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            (&raw const bytes).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        ) == 0
+    }
+}

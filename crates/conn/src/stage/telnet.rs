@@ -56,10 +56,10 @@ impl Duplex for Telnet {
         out: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<Recv>> {
         loop {
-            if !self.finished {
-                if let Poll::Ready(Err(e)) = self.poll_replies(cx) {
-                    return Poll::Ready(Err(e));
-                }
+            if !self.finished
+                && let Poll::Ready(Err(e)) = self.poll_replies(cx)
+            {
+                return Poll::Ready(Err(e));
             }
             if self.ended {
                 return Poll::Ready(Ok(Recv::End));
@@ -82,10 +82,10 @@ impl Duplex for Telnet {
                 }
             }
             if got {
-                if !self.finished {
-                    if let Poll::Ready(Err(e)) = self.poll_replies(cx) {
-                        return Poll::Ready(Err(e));
-                    }
+                if !self.finished
+                    && let Poll::Ready(Err(e)) = self.poll_replies(cx)
+                {
+                    return Poll::Ready(Err(e));
                 }
                 return Poll::Ready(Ok(Recv::Data));
             }

@@ -10,7 +10,7 @@ pub fn name() -> &'static str {
     "Ncat"
 }
 
-/// The line of `--version`, and the first of `-v`, without a newline.
+/// The line of `--version`, and the first of `-v`, newline at the end.
 pub fn version() -> String {
     format!(
         "{}: Version {} ( {} )",
@@ -42,7 +42,8 @@ pub fn help_for(version: &str) -> String {
         }
     }
     let absent = items().filter(|item| item.part.is_some() && !item.hidden);
-    let absent: Vec<String> = absent.map(|item| item.spellings().trim_start().to_owned()).collect();
+    let absent = absent.map(|item| item.spellings().trim_start().replace(", ", "/"));
+    let absent: Vec<String> = absent.collect();
     if !absent.is_empty() {
         let _ = write!(text, "\nNot in this build:\n{}", wrapped(&absent));
     }
@@ -56,7 +57,7 @@ fn line(item: &Item) -> String {
     let value = item.value.map(|value| format!(" <{value}>")).unwrap_or_default();
     let names = format!("  {}{value}", item.spellings());
     let doc = item.doc;
-    if names.len() < COLUMN {
+    if names.len() <= COLUMN {
         format!("{names:<COLUMN$}  {doc}\n")
     } else {
         format!("{names}\n{:<COLUMN$}  {doc}\n", "")

@@ -17,8 +17,10 @@ use super::usage::UsageError;
 enum Next {
     /// Go on.
     Scan,
-    /// Stop here, with this.
-    Stop(Parsed),
+    /// Stop here: help is wanted.
+    Help,
+    /// Stop here: the version is wanted.
+    Version,
 }
 
 /// Scans a command line over the given table.
@@ -44,8 +46,10 @@ pub(super) fn scan(
                 Next::Scan
             }
         };
-        if let Next::Stop(parsed) = next {
-            return Ok(parsed);
+        match next {
+            Next::Scan => {}
+            Next::Help => return Ok(Parsed::Help),
+            Next::Version => return Ok(Parsed::Version),
         }
     }
     operands.extend(scanner.words);
@@ -76,10 +80,10 @@ impl<I: Iterator<Item = OsString>> Scanner<'_, I> {
             };
             let written = format!("-{letter}");
             if item.value.is_none() {
-                if let Next::Stop(parsed) = self.apply(item, &written, None)? {
-                    return Ok(Next::Stop(parsed));
+                match self.apply(item, &written, None)? {
+                    Next::Scan => continue,
+                    stop => return Ok(stop),
                 }
-                continue;
             }
             // The rest of the word is the value; if there is none, the next word, whatever it is.
             let value = if at + 1 < bytes.len() { tail(word, at + 1) } else { self.words.next() };
@@ -152,8 +156,8 @@ impl<I: Iterator<Item = OsString>> Scanner<'_, I> {
     ) -> Result<Next, UsageError> {
         available(item, written, cfg!(unix))?;
         match item.update {
-            Update::Help => return Ok(Next::Stop(Parsed::Help)),
-            Update::Version => return Ok(Next::Stop(Parsed::Version)),
+            Update::Help => return Ok(Next::Help),
+            Update::Version => return Ok(Next::Version),
             Update::Flag(set) => set(&mut self.raw),
             Update::Value(set) => {
                 let value = value.unwrap_or_default();

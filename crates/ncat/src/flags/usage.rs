@@ -5,8 +5,8 @@ use std::fmt;
 
 /// Why a command line was refused before its options were looked at together. Exit code 2.
 ///
-/// `Display` gives every line as it goes to standard error, without the last newline: getopt's line
-/// or `Ncat: `'s first, then ours. `argv0` is the program's name as invoked.
+/// `Display` gives every line as it goes to standard error, newlines included: getopt's line or
+/// `Ncat: `'s first, then ours. `argv0` is the program's name as invoked.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum UsageError {
@@ -118,6 +118,18 @@ pub enum UsageError {
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_lines(f)?;
+        f.write_str("\n")
+    }
+}
+
+/// The line Ncat adds to each of getopt's.
+const TRY: &str =
+    "Ncat: Try `--help' or man(1) ncat for more information, usage options and help. QUITTING.";
+
+impl UsageError {
+    /// The lines, without the last newline.
+    fn fmt_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unrecognized { argv0, written, near } => {
                 write!(f, "{argv0}: unrecognized option '--{written}'\n{TRY}")?;
@@ -143,13 +155,7 @@ impl fmt::Display for UsageError {
             _ => self.fmt_value(f),
         }
     }
-}
 
-/// The line Ncat adds to each of getopt's.
-const TRY: &str =
-    "Ncat: Try `--help' or man(1) ncat for more information, usage options and help. QUITTING.";
-
-impl UsageError {
     /// The lines about values.
     fn fmt_value(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

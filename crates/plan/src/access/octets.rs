@@ -32,12 +32,10 @@ impl Octet {
 
     /// Every value that agrees with one of these in the bits of `mask`.
     fn masked(self, mask: u8) -> Self {
+        let mut heads = Self::NONE;
+        (0..=255).filter(|value| self.has(*value)).for_each(|value| heads.insert(value & mask));
         let mut wide = Self::NONE;
-        for value in 0..=255_u8 {
-            if (0..=255_u8).any(|member| self.has(member) && (member ^ value) & mask == 0) {
-                wide.insert(value);
-            }
-        }
+        (0..=255).filter(|value| heads.has(value & mask)).for_each(|value| wide.insert(value));
         wide
     }
 }

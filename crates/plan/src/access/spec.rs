@@ -93,13 +93,26 @@ fn bad(host: &str, why: &'static str, hint: Option<String>) -> SpecError {
 }
 
 fn v6(host: &str, bits: Option<u8>, spec: &str) -> Result<Spec, SpecError> {
-    let (literal, _scope) = host.split_once('%').unwrap_or((host, ""));
+    // The scope is not used, but it must be one: `fe80::1%eth0,::2` in a file would hide the second.
+    let (literal, scope) = host.split_once('%').unwrap_or((host, ""));
+    if !scope.chars().all(|c| c.is_ascii_alphanumeric() || "._-@+".contains(c)) {
+        return Err(bad(host, "not an interface after the %", separate_hint(host)));
+    }
     let Ok(addr) = literal.parse::<Ipv6Addr>() else {
-        return Err(bad(host, "not an IPv6 address", v6_hint(literal)));
+        return Err(bad(
+            host,
+            "not an IPv6 address",
+            v6_hint(literal).or_else(|| separate_hint(host)),
+        ));
     };
     net(addr.into(), bits)
         .map(Spec::Net)
         .ok_or_else(|| SpecError::MaskTooLong { spec: spec.to_owned() })
+}
+
+/// For commas between specs in a file.
+fn separate_hint(host: &str) -> Option<String> {
+    host.contains(',').then(|| "in a file put blanks or line ends between specs".to_owned())
 }
 
 /// The usual slips: brackets, and a port.
@@ -139,7 +152,7 @@ fn v4(host: &str, bits: Option<u8>, spec: &str) -> Result<Spec, SpecError> {
 /// What Ncat would have taken it for, in plain writing, and what else may have been meant.
 fn v4_hint(host: &str) -> Option<String> {
     if host.contains(',') && host.split(',').all(|item| Spec::parse(item).is_ok()) {
-        return Some("in a file put blanks or line ends between specs".into());
+        return separate_hint(host);
     }
     let dots = host.bytes().filter(|byte| *byte == b'.').count();
     let stars =
@@ -211,10 +224,7 @@ fn name(host: &str) -> Result<(), SpecError> {
     }
     let odd = |c: char| c.is_whitespace() || c.is_control() || "%[],\"'\\".contains(c);
     if host.contains(odd) {
-        let hint = host
-            .contains(',')
-            .then(|| "in a file put blanks or line ends between specs".to_owned());
-        return Err(bad(host, "not a name or an address", hint));
+        return Err(bad(host, "not a name or an address", separate_hint(host)));
     }
     Ok(())
 }

@@ -171,11 +171,14 @@ fn the_subject_names_the_place() {
     assert_eq!(error.subject().as_deref(), Some("error in hosts file deny0, line 1. QUITTING."));
     let error = load(None, &[], (&[], &["", "\n\n::1\n ::1/200"])).unwrap_err();
     assert_eq!(error.subject().as_deref(), Some("error in hosts file deny1, line 4. QUITTING."));
+}
 
-    let error = load(None, &[], (&["1.2.3.4,5.6.7.8"], &[])).unwrap_err();
-    assert_eq!(error.hint(), Some("in a file put blanks or line ends between specs"));
-    let error = load(None, &[], (&["pc,six"], &[])).unwrap_err();
-    assert_eq!(error.hint(), Some("in a file put blanks or line ends between specs"));
+#[test]
+fn commas_between_specs_in_a_file_are_refused() {
+    for text in ["1.2.3.4,5.6.7.8", "pc,six", "::1,::2", "fe80::1%eth0,::2", "::1,10.0.0.1"] {
+        let error = load(None, &[], (&[], &[text])).unwrap_err();
+        assert_eq!(error.hint(), Some("in a file put blanks or line ends between specs"));
+    }
 }
 
 #[test]

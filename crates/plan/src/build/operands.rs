@@ -99,7 +99,7 @@ fn vsock(facts: &Facts<'_>) -> Result<Operands, PlanError> {
             }
             match words.get(1) {
                 Some(port) if number(port).is_none_or(|port| port > u64::from(u32::MAX)) => {
-                    Err(bad_port(port))
+                    Err(PlanError(format!("Invalid port number \"{port}\". QUITTING.")))
                 }
                 _ => Ok(Operands { host: Some(cid.clone()), port: 0 }),
             }
@@ -137,7 +137,11 @@ pub(crate) fn number(word: &str) -> Option<u64> {
 }
 
 fn no_host() -> PlanError {
-    PlanError("You must specify a host to connect to. QUITTING.".into())
+    PlanError(
+        "You must specify a host to connect to. QUITTING.\n  hint: ncat HOST [PORT] connects, ncat -l \
+         [PORT] listens"
+            .into(),
+    )
 }
 
 fn no_path(purpose: &str) -> PlanError {
@@ -145,7 +149,10 @@ fn no_path(purpose: &str) -> PlanError {
 }
 
 fn bad_port(port: &str) -> PlanError {
-    PlanError(format!("Invalid port number \"{port}\". QUITTING."))
+    PlanError(format!(
+        "Invalid port number \"{port}\". QUITTING.\n  hint: a port is a number up to 65535; names of \
+         services are not looked up"
+    ))
 }
 
 fn more_than_one<S: AsRef<str>>(ports: &[S]) -> PlanError {

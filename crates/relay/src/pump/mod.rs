@@ -2,6 +2,8 @@
 
 mod buffered;
 #[cfg(any(target_os = "linux", target_os = "android"))]
+mod patience;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod splice;
 
 use std::io;
@@ -45,6 +47,8 @@ pub(crate) struct Pump {
     pub(crate) tally: Tally,
     /// The last poll stopped to let others run, not because nothing was ready.
     pub(crate) yielded: bool,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    patience: patience::Patience,
 }
 
 /// When this poll must let others run.
@@ -75,7 +79,7 @@ impl Pump {
         let way = match choice.strategy {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Strategy::Sendfile | Strategy::Splice | Strategy::SplicePipe => {
-                match splice::Splice::new(choice.strategy, from) {
+                match splice::Splice::new(choice.strategy, from, to) {
                     Ok(splice) => Way::Splice(splice),
                     // No descriptors for a pipe: slower is better than not at all.
                     Err(_) => Way::Buffered(Buffered::new(datagram_size)),
@@ -83,7 +87,14 @@ impl Pump {
             }
             _ => Way::Buffered(Buffered::new(datagram_size)),
         };
-        Self { way, choice, tally: Tally::default(), yielded: false }
+        Self {
+            way,
+            choice,
+            tally: Tally::default(),
+            yielded: false,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            patience: patience::Patience::default(),
+        }
     }
 
     /// Moves what can be moved. Ready when the source has ended and the sink has everything.
@@ -95,8 +106,14 @@ impl Pump {
     ) -> Poll<Result<(), PumpError>> {
         let turn =
             Turn { taken: self.tally.taken + TURN_BYTES, steps: self.tally.steps + TURN_STEPS };
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let taken = self.tally.taken;
         let polled = self.poll_way(cx, from, to, Some(turn));
         self.yielded = polled.is_pending() && turn.is_over(&self.tally);
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if polled.is_pending() {
+            self.patience.adjust(cx, from, self.tally.taken - taken);
+        }
         polled
     }
 

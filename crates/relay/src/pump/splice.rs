@@ -42,7 +42,7 @@ enum Kind {
 }
 
 impl Splice {
-    pub(crate) fn new(strategy: Strategy, from: &Conn) -> io::Result<Self> {
+    pub(crate) fn new(strategy: Strategy, from: &Conn, to: &Conn) -> io::Result<Self> {
         let kind = match strategy {
             Strategy::Sendfile => {
                 if let Some(source) = from.plain().and_then(conn::Plain::input) {
@@ -54,7 +54,11 @@ impl Splice {
                 let (read, write, capacity) = sys::splice::pipe(PIPE_BYTES)?;
                 Kind::Through { read, write, capacity, held: 0 }
             }
-            _ => Kind::Direct,
+            _ => {
+                widen(from.plain().and_then(conn::Plain::input));
+                widen(to.plain().and_then(conn::Plain::output));
+                Kind::Direct
+            }
         };
         Ok(Self { kind, ended: false })
     }
@@ -188,6 +192,13 @@ impl Splice {
             }
         }
         Stop::Refused { left }
+    }
+}
+
+/// Gives a pipe room for larger pieces; whoever is at its other end only waits less.
+fn widen(port: Option<&conn::Port>) {
+    if let Some(pipe) = port.filter(|port| port.kind() == sys::fd::FdKind::Pipe) {
+        sys::splice::grow_pipe(pipe.as_fd(), PIPE_BYTES);
     }
 }
 

@@ -150,7 +150,7 @@ pub(crate) fn expect(local: &Half, remote: &Half, rules: &Rules, linger: u64) ->
         ends.extend(end.filter(|(at, _)| !recv.ended_by(*at)).map(|(at, by)| (at, by, true)));
     }
     if let (Some(at), OnRemoteEnd::Drain) = (recv_finished, rules.on_remote_end) {
-        let end = drain(&send, &recv, at, linger);
+        let end = drain(&send, at, linger);
         ends.extend(end.filter(|at| !send.ended_by(*at)).map(|at| (at, EndedBy::RemoteEnd, false)));
     }
     if let Some(time) = rules.idle {
@@ -200,12 +200,11 @@ fn quiet(send: &Track, recv: &Track, from: u64, time: u64) -> u64 {
 }
 
 /// When, the peer having ended at `from`, our side has had nothing ready for `linger`.
-fn drain(send: &Track, recv: &Track, from: u64, linger: u64) -> Option<u64> {
-    let heard = recv.moves.last().map_or(0, |m| m.at);
+fn drain(send: &Track, from: u64, linger: u64) -> Option<u64> {
     let start = Move { at: 0, taken: 0, delivered: 0, drained: true };
     let states: Vec<Move> = std::iter::once(start).chain(send.moves.iter().copied()).collect();
     states.iter().enumerate().find_map(|(i, state)| {
-        let at = (state.at.max(heard) + linger).max(from);
+        let at = (state.at + linger).max(from);
         let is_last = states.get(i + 1).is_none_or(|next| next.at > at);
         (state.drained && is_last).then_some(at)
     })

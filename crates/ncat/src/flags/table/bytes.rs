@@ -10,7 +10,7 @@ pub(super) const ITEMS: &[Item] = &[
         .long("crlf")
         .doc(Group::Data, "Use CRLF for EOL sequence")
         .more("LF becomes CRLF in what is sent; what is received is not changed.")
-        .same("every_flag_sets_its_field"),
+        .same("any_split_is_the_model"),
     Item::flag(|raw| raw.telnet = true)
         .short('t')
         .long("telnet")
@@ -18,7 +18,7 @@ pub(super) const ITEMS: &[Item] = &[
         .more("Refuses every option and takes telnet commands out of what is received.")
         .better(
             "commands are understood when split between reads, and inside TLS",
-            "every_flag_sets_its_field",
+            "any_split_gives_the_same",
         ),
     Item::flag(|raw| raw.send_only = true)
         .long("send-only")

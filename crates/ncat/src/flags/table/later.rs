@@ -50,8 +50,9 @@ pub(super) const ITEMS: &[Item] = &[
         .long("lua-exec-internal")
         .doc(Group::Programs, "Runs a Lua script on standard input and output")
         .hidden(),
-    Item::later(5, Some("filter"))
+    Item::later(5, Some("script"))
         .short('L')
+        .long("lua-filter")
         .doc(Group::Programs, "Pass the data through a Lua filter")
         .ours(""),
     Item::later(4, Some("addr[:port]"))

@@ -26,7 +26,7 @@ pub(super) const ITEMS: &[Item] = &[
         .unix_only()
         .better(
             "a path that is too long is refused, not cut; a socket file that ncat made is removed",
-            "operands_are_read_as_ncat_reads_them",
+            "unix_sockets_take_one_path",
         ),
     Item::flag(|raw| raw.transport = Some(RawTransport::Udp))
         .short('u')
@@ -69,7 +69,7 @@ pub(super) const ITEMS: &[Item] = &[
         .more(
             "Operands: none for every address and port 31337; a port; a host; or a host and a port.",
         )
-        .same("operands_are_read_as_ncat_reads_them"),
+        .same("listen_operands_are_read_as_ncat_reads_them"),
     Item::flag(|raw| raw.keep_open = true)
         .short('k')
         .long("keep-open")
@@ -90,20 +90,24 @@ pub(super) const ITEMS: &[Item] = &[
     .better(
         "words and negative numbers are refused, where Ncat takes abc for 0 and crashes at -5; the \
          warning without -k is true",
-        "max_conns_is_a_strict_number",
+        "the_max_conns_warning_is_true",
     ),
     Item::with_value("hosts", |raw, given| values::hosts(&mut raw.allow, given))
         .long("allow")
         .doc(Group::Listening, "Allow only given hosts to connect to Ncat")
         .more("A list with commas: addresses, networks, octet ranges, names. Repeats accumulate.")
-        .same("lists_accumulate"),
+        .better(
+            "octet lists keep their commas, numbers that may mean several things are refused, IPv6 networks \
+             cover what they say",
+            "what_is_unclear_is_refused_with_a_hint",
+        ),
     Item::with_value("file", |raw, given| {
         raw.allow_files.push(given.path());
         Ok(())
     })
     .long("allowfile")
     .doc(Group::Listening, "A file of hosts allowed to connect to Ncat")
-    .better("comments from # to the end of the line; several files", "lists_accumulate"),
+    .better("comments from # to the end of the line; several files", "files"),
     Item::with_value("hosts", |raw, given| values::hosts(&mut raw.deny, given))
         .long("deny")
         .doc(Group::Listening, "Deny given hosts from connecting to Ncat")

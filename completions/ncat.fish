@@ -1,0 +1,42 @@
+complete -c ncat -s p -l source-port -d 'Specify source port to use' -r -f
+complete -c ncat -s s -l source -d 'Specify source address to use (not with -l)' -r -f -a "(__fish_print_hostnames)"
+complete -c ncat -s m -l max-conns -d 'Maximum <n> simultaneous connections' -r -f
+complete -c ncat -l allow -d 'Allow only given hosts to connect to Ncat' -r -f -a "(__fish_print_hostnames)"
+complete -c ncat -l allowfile -d 'A file of hosts allowed to connect to Ncat' -r -F
+complete -c ncat -l deny -d 'Deny given hosts from connecting to Ncat' -r -f -a "(__fish_print_hostnames)"
+complete -c ncat -l denyfile -d 'A file of hosts denied from connecting to Ncat' -r -F
+complete -c ncat -l slow-reader -d 'What to do with a client that takes nothing' -r -f -a "wait\t''
+drop\t''
+disconnect\t''"
+complete -c ncat -l eof -d 'What the end of one direction means' -r -f -a "half-close\t''
+quit\t''
+wait\t''
+ncat-7.95\t''"
+complete -c ncat -l datagram-size -d 'Bytes of input that make one datagram' -r -f
+complete -c ncat -s w -l wait -d 'Connect timeout' -r -f
+complete -c ncat -s i -l idle-timeout -d 'Idle read/write timeout' -r -f
+complete -c ncat -s q -d 'After EOF on stdin, quit after this time' -r -f
+complete -c ncat -s d -l delay -d 'Wait between read/writes' -r -f
+complete -c ncat -s o -l output -d 'Dump session data to a file' -r -F
+complete -c ncat -s x -l hex-dump -d 'Dump session data as hex to a file' -r -F
+complete -c ncat -l json-fd -d 'Write events to this descriptor; implies --json' -r -f
+complete -c ncat -s 4 -d 'Use IPv4 only'
+complete -c ncat -s 6 -d 'Use IPv6 only'
+complete -c ncat -s U -l unixsock -d 'Use Unix domain sockets only'
+complete -c ncat -s u -l udp -d 'Use UDP instead of default TCP'
+complete -c ncat -s n -l nodns -d 'Do not resolve hostnames via DNS'
+complete -c ncat -s z -d 'Zero-I/O mode, report connection status only'
+complete -c ncat -s l -l listen -d 'Bind and listen for incoming connections'
+complete -c ncat -s k -l keep-open -d 'Accept multiple connections in listen mode'
+complete -c ncat -s C -l crlf -d 'Use CRLF for EOL sequence'
+complete -c ncat -s t -l telnet -d 'Answer Telnet negotiations'
+complete -c ncat -l send-only -d 'Only send data, ignoring received; quit on EOF'
+complete -c ncat -l recv-only -d 'Only receive data, never send anything'
+complete -c ncat -l no-shutdown -d 'Continue half-duplex when receiving EOF on stdin'
+complete -c ncat -l append-output -d 'Append rather than clobber specified output files'
+complete -c ncat -s v -l verbose -d 'Set verbosity level (can be used several times)'
+complete -c ncat -l progress -d 'Show bytes, rate and time left on a terminal'
+complete -c ncat -l json -d 'Write events as JSON lines on standard error'
+complete -c ncat -l explain -d 'Print what would be done, and stop'
+complete -c ncat -s h -l help -d 'Display this help screen'
+complete -c ncat -l version -d 'Display Ncat\'s version information and exit'

@@ -1,0 +1,71 @@
+//! What this machine can do at best, for `cargo xtask bench` to measure real tools against.
+//!
+//! `send` and `recv` are the least program that carries bytes between stdio and a TCP socket with
+//! sendfile and splice, blocking, one thread per direction, no options, no checks. `feed`, `sink`
+//! and `udp-send` are the two ends every tool gets in the same form, so that a difference in the
+//! table is a difference between tools. Nothing of the product depends on this crate.
+#![expect(clippy::disallowed_methods, reason = "a yardstick stands outside the permit system")]
+#![expect(clippy::print_stderr, reason = "a bench helper reports to whoever runs it")]
+
+use std::process::ExitCode;
+
+#[cfg(target_os = "linux")]
+mod carry;
+#[cfg(target_os = "linux")]
+mod datagrams;
+#[cfg(target_os = "linux")]
+mod ends;
+#[cfg(target_os = "linux")]
+mod pattern;
+
+const USAGE: &str =
+    "usage: limit send PORT | recv PORT | recv-live PORT | both-connect PORT | both-listen PORT
+       limit feed BYTES|inf [--pattern] | sink BYTES|inf [--pattern] | udp-send PORT";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("limit: {error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn run(args: &[&str]) -> std::io::Result<()> {
+    match *args {
+        ["send", port] => carry::send(number(port)?),
+        ["recv", port] => carry::recv(number(port)?),
+        ["recv-live", port] => carry::recv_live(number(port)?),
+        ["both-connect", port] => carry::both_connect(number(port)?),
+        ["both-listen", port] => carry::both_listen(number(port)?),
+        ["feed", count] => ends::feed(bytes(count)?, false),
+        ["feed", count, "--pattern"] => ends::feed(bytes(count)?, true),
+        ["sink", count] => ends::sink(bytes(count)?, false),
+        ["sink", count, "--pattern"] => ends::sink(bytes(count)?, true),
+        ["udp-send", port] => datagrams::serve(number(port)?),
+        _ => Err(std::io::Error::other(USAGE)),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn run(_args: &[&str]) -> std::io::Result<()> {
+    Err(std::io::Error::other(format!("splice and sendfile are Linux's\n{USAGE}")))
+}
+
+#[cfg(target_os = "linux")]
+fn number(text: &str) -> std::io::Result<u16> {
+    text.parse().map_err(|_| std::io::Error::other(format!("not a port: {text}")))
+}
+
+/// A byte count; `inf` is as many as fit in 64 bits, which no run will reach.
+#[cfg(target_os = "linux")]
+fn bytes(text: &str) -> std::io::Result<u64> {
+    if text == "inf" {
+        return Ok(u64::MAX);
+    }
+    text.parse().map_err(|_| std::io::Error::other(format!("not a byte count: {text}")))
+}

@@ -1,0 +1,384 @@
+//! Spec section 1.7: one row or more for each rule, and no rule without one.
+
+use std::collections::HashSet;
+
+use super::super::*;
+use super::{first_line, later};
+use crate::{SlowReader, refused_combinations};
+
+type Row = (&'static str, fn(&mut RawArgs), &'static str);
+
+/// The name of the rule, options that break it and nothing earlier, and the line of Ncat 7.93 (where
+/// it has the rule).
+const REFUSED: &[Row] = &[
+    (
+        "two of -e, -c, --lua-exec",
+        |raw| {
+            later(raw, "exec", Some("a"));
+            later(raw, "sh-exec", Some("b"));
+        },
+        "Only one of --exec, --sh-exec, and --lua-exec is allowed. QUITTING.",
+    ),
+    (
+        "two of -e, -c, --lua-exec",
+        |raw| {
+            later(raw, "lua-exec", Some("a"));
+            later(raw, "lua-exec", Some("a"));
+        },
+        "Only one of --exec, --sh-exec, and --lua-exec is allowed. QUITTING.",
+    ),
+    (
+        "--proxy twice",
+        |raw| {
+            later(raw, "proxy", Some("a"));
+            later(raw, "proxy", Some("b"));
+        },
+        "You can't specify more than one --proxy. QUITTING.",
+    ),
+    (
+        "--proxy-type twice",
+        |raw| {
+            later(raw, "proxy-type", Some("http"));
+            later(raw, "proxy-type", Some("http"));
+        },
+        "You can't specify more than one --proxy-type. QUITTING.",
+    ),
+    (
+        "--proxy-auth twice",
+        |raw| {
+            later(raw, "proxy-auth", Some("a"));
+            later(raw, "proxy-auth", Some("b"));
+        },
+        "You can't specify more than one --proxy-auth. QUITTING.",
+    ),
+    (
+        "--ssl-trustfile twice",
+        |raw| {
+            later(raw, "ssl-trustfile", Some("a"));
+            later(raw, "ssl-trustfile", Some("b"));
+        },
+        "The --ssl-trustfile option may be given only once. QUITTING.",
+    ),
+    (
+        "-G not a multiple of 4 in 4..28",
+        |raw| later(raw, "G", Some("5")),
+        "Invalid source-route hop pointer 5. QUITTING.",
+    ),
+    (
+        "-G not a multiple of 4 in 4..28",
+        |raw| later(raw, "G", Some("abc")),
+        "Invalid source-route hop pointer 0. QUITTING.",
+    ),
+    (
+        "-G not a multiple of 4 in 4..28",
+        |raw| later(raw, "G", Some("32")),
+        "Invalid source-route hop pointer 32. QUITTING.",
+    ),
+    (
+        "more than 8 hops (-g)",
+        |raw| {
+            raw.family = Some(RawFamily::V4);
+            later(raw, "g", Some("1,2,3,4,5"));
+            later(raw, "g", Some("6,7,8,9"));
+        },
+        "Sorry, you gave too many source route hops. QUITTING.",
+    ),
+    (
+        "--proxy-dns with another word",
+        |raw| later(raw, "proxy-dns", Some("foo")),
+        "Invalid proxy DNS type. QUITTING.",
+    ),
+    (
+        "-p beyond 65535",
+        |raw| raw.source_port = Some(70_000),
+        "Invalid source port 70000. QUITTING.",
+    ),
+    (
+        "-p beyond 65535",
+        |raw| raw.source_port = Some(4_294_967_295),
+        "Invalid source port 4294967295. QUITTING.",
+    ),
+    (
+        "-U with --proxy or --proxy-type",
+        |raw| {
+            raw.family = Some(RawFamily::Unix);
+            later(raw, "proxy", Some("a"));
+        },
+        "Proxy option not supported when using Unix domain sockets. QUITTING.",
+    ),
+    (
+        "-U with --ssl...",
+        |raw| {
+            raw.family = Some(RawFamily::Unix);
+            later(raw, "ssl-cert", Some("a"));
+        },
+        "SSL option not supported when using Unix domain sockets. QUITTING.",
+    ),
+    (
+        "-U with --broker or --chat",
+        |raw| {
+            raw.family = Some(RawFamily::Unix);
+            later(raw, "chat", None);
+        },
+        "Connection brokering not supported when using Unix domain sockets. QUITTING.",
+    ),
+    (
+        "-U with -p",
+        |raw| {
+            raw.family = Some(RawFamily::Unix);
+            raw.source_port = Some(3);
+        },
+        "Specifying source port when using Unix domain sockets doesn't make sense. QUITTING.",
+    ),
+    (
+        "-U with -g",
+        |raw| {
+            raw.family = Some(RawFamily::Unix);
+            later(raw, "g", Some("a"));
+        },
+        "Loose source routing not allowed when using Unix domain sockets. QUITTING.",
+    ),
+    (
+        "--vsock with --proxy or --proxy-type",
+        |raw| {
+            raw.family = Some(RawFamily::Vsock);
+            later(raw, "proxy-type", Some("http"));
+        },
+        "Proxy option not supported when using vsock sockets. QUITTING.",
+    ),
+    (
+        "--vsock with --ssl...",
+        |raw| {
+            raw.family = Some(RawFamily::Vsock);
+            later(raw, "ssl", None);
+        },
+        "SSL option not supported when using vsock sockets. QUITTING.",
+    ),
+    (
+        "--vsock with --broker or --chat",
+        |raw| {
+            raw.family = Some(RawFamily::Vsock);
+            later(raw, "broker", None);
+        },
+        "Connection brokering not supported when using vsock sockets. QUITTING.",
+    ),
+    (
+        "--vsock with -g",
+        |raw| {
+            raw.family = Some(RawFamily::Vsock);
+            later(raw, "g", Some("a"));
+        },
+        "Loose source routing not allowed when using vsock sockets. QUITTING.",
+    ),
+    (
+        "--proxy-type without --proxy or -l",
+        |raw| later(raw, "proxy-type", Some("http")),
+        "Proxy type (--proxy-type) specified without proxy address (--proxy). QUITTING.",
+    ),
+    (
+        "--proxy-type with another word",
+        |raw| {
+            later(raw, "proxy", Some("h"));
+            later(raw, "proxy-type", Some("foo"));
+        },
+        "Invalid proxy type \"foo\". QUITTING.",
+    ),
+    (
+        "-l with --proxy",
+        |raw| {
+            raw.listen = true;
+            later(raw, "proxy", Some("h"));
+        },
+        "Invalid option combination: --proxy and -l. QUITTING.",
+    ),
+    (
+        "-l --proxy-type other than http",
+        |raw| {
+            raw.listen = true;
+            later(raw, "proxy-type", Some("socks5"));
+        },
+        "Invalid proxy type \"socks5\"; Ncat proxy server only supports \"http\". QUITTING.",
+    ),
+    (
+        "-l --proxy-type http with -t",
+        |raw| {
+            raw.listen = true;
+            raw.telnet = true;
+            later(raw, "proxy-type", Some("http"));
+        },
+        "Invalid option combination: --telnet has no effect with --proxy-type. QUITTING.",
+    ),
+    (
+        "-z with -l",
+        |raw| {
+            raw.zero_io = true;
+            raw.telnet = true;
+            later(raw, "broker", None);
+        },
+        "Services designed for LISTENING can't be used with -z QUITTING.",
+    ),
+    (
+        "-z with -t",
+        |raw| {
+            raw.zero_io = true;
+            raw.telnet = true;
+            later(raw, "exec", Some("a"));
+        },
+        "Invalid option combination: -z and -t. QUITTING.",
+    ),
+    (
+        "-z with -e, -c or --lua-exec",
+        |raw| {
+            raw.zero_io = true;
+            later(raw, "lua-exec", Some("a"));
+        },
+        "Command execution can't be done along with option -z. QUITTING.",
+    ),
+    (
+        "-l with -s",
+        |raw| {
+            raw.listen = true;
+            raw.source = Some("127.0.0.1".into());
+        },
+        "-l and -s are incompatible.  Specify the address and port to bind to like you would a host to \
+         connect to. QUITTING.",
+    ),
+    (
+        "--broker with -e, -c or --lua-exec",
+        |raw| {
+            later(raw, "broker", None);
+            later(raw, "sh-exec", Some("a"));
+        },
+        "Invalid option combination: --broker and -e. QUITTING.",
+    ),
+    (
+        "--allow..., --deny... without -l",
+        |raw| raw.allow.push("1.2.3.4".into()),
+        "Invalid option combination: allow/deny with connect. QUITTING.",
+    ),
+    (
+        "--allow..., --deny... without -l",
+        |raw| raw.deny.push("1.2.3.4".into()),
+        "Invalid option combination: allow/deny with connect. QUITTING.",
+    ),
+    (
+        "--allow..., --deny... without -l",
+        |raw| raw.deny_files.push("x".into()),
+        "Invalid option combination: allow/deny with connect. QUITTING.",
+    ),
+    (
+        "--allow..., --deny... without -l",
+        |raw| raw.allow_files.push("x".into()),
+        "Invalid option combination: allow/deny with connect. QUITTING.",
+    ),
+    (
+        "-m without -l",
+        |raw| {
+            raw.max_conns = Some(0);
+            later(raw, "chat", None);
+        },
+        "Invalid option combination: `--max-conns' with connect. QUITTING.",
+    ),
+    (
+        "--chat without -l",
+        |raw| {
+            raw.keep_open = true;
+            raw.transport = Some(RawTransport::Sctp);
+            later(raw, "chat", None);
+        },
+        "Invalid option combination: `--chat' with connect. QUITTING.",
+    ),
+    (
+        "-k without -l, with -u or --sctp",
+        |raw| {
+            raw.keep_open = true;
+            raw.transport = Some(RawTransport::Udp);
+        },
+        "Invalid option combination: `--keep-open' with connect. QUITTING.",
+    ),
+    (
+        "--ssl-cert without --ssl-key, or the reverse",
+        |raw| {
+            later(raw, "ssl-cert", Some("a"));
+            later(raw, "g", Some("1.2.3.4"));
+        },
+        "The --ssl-key and --ssl-cert options must be used together. QUITTING.",
+    ),
+    (
+        "-g without -4",
+        |raw| later(raw, "g", Some("1.2.3.4")),
+        "Sorry, -g can only currently be used with IPv4. QUITTING.",
+    ),
+    (
+        "-l with --ssl-alpn",
+        |raw| {
+            raw.listen = true;
+            later(raw, "ssl-alpn", Some("a"));
+        },
+        "ALPN is not supported in listen mode QUITTING.",
+    ),
+    (
+        "--send-only with --recv-only",
+        |raw| {
+            raw.send_only = true;
+            raw.recv_only = true;
+        },
+        "Invalid option combination: --send-only and --recv-only. QUITTING.",
+    ),
+    (
+        "--eof against --send-only, --no-shutdown or -k",
+        |raw| {
+            raw.eof = Some(EofPolicy::HalfClose);
+            raw.send_only = true;
+        },
+        "Invalid option combination: --eof=half-close and --send-only. QUITTING.",
+    ),
+    (
+        "--eof against --send-only, --no-shutdown or -k",
+        |raw| {
+            raw.eof = Some(EofPolicy::Ncat795);
+            raw.no_shutdown = true;
+        },
+        "Invalid option combination: --eof=ncat-7.95 and --no-shutdown. QUITTING.",
+    ),
+    (
+        "--eof against --send-only, --no-shutdown or -k",
+        |raw| {
+            raw.eof = Some(EofPolicy::Quit);
+            raw.keep_open = true;
+        },
+        "Invalid option combination: --eof=quit and -k. QUITTING.",
+    ),
+    (
+        "--slow-reader without -l -k",
+        |raw| {
+            raw.listen = true;
+            raw.slow_reader = Some(SlowReader::Wait);
+        },
+        "Invalid option combination: --slow-reader without -l and -k. QUITTING.",
+    ),
+    (
+        "--datagram-size without -u",
+        |raw| raw.datagram_size = Some(512),
+        "Invalid option combination: --datagram-size without -u. QUITTING.",
+    ),
+];
+
+#[test]
+fn every_refused_combination_says_its_line() {
+    let mut tested = HashSet::new();
+    for (name, set, line) in REFUSED {
+        let mut raw = RawArgs::default();
+        set(&mut raw);
+        let listens = raw.listen || raw.later.iter().any(|option| option.name == "broker");
+        if !listens {
+            raw.operands = vec!["host".into()];
+        }
+        assert_eq!(first_line(&raw), *line, "{name}");
+        tested.insert(*name);
+    }
+    for name in refused_combinations() {
+        assert!(tested.contains(name), "no row tests {name:?}");
+    }
+    assert_eq!(tested.len(), refused_combinations().count());
+}

@@ -1,0 +1,70 @@
+//! `cargo xtask ci`: what CI runs.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::step::{Steps, cargo, find_program, root};
+use crate::test;
+
+/// Systems whose types are checked without a machine of theirs.
+const CROSS_TARGETS: [&str; 3] =
+    ["x86_64-pc-windows-gnu", "aarch64-apple-darwin", "x86_64-unknown-freebsd"];
+/// Whose Windows tests run under Wine: what is the same everywhere, and the program.
+const WINE_PACKAGES: [&str; 4] = ["gate", "plan", "proto", "ncat"];
+
+/// All of `test`, then licences and feature sets, and with `--cross` the other systems.
+pub(crate) fn run(args: &[String]) -> Result<(), String> {
+    let cross = match args {
+        [] => false,
+        [arg] if arg == "--cross" => true,
+        _ => return Err("usage: cargo xtask ci [--cross]".into()),
+    };
+    let mut steps = Steps::default();
+    let without_features = ["check", "-p", "ncat", "--no-default-features"];
+    steps.command("no default features", cargo(without_features));
+    match find_program("cargo-deny") {
+        Some(_) => steps.command("licences", cargo(["deny", "check"])),
+        None => steps.skip("licences: cargo-deny is not installed"),
+    }
+    if cross {
+        other_systems(&mut steps);
+    }
+    let others = steps.finish();
+    // Last, so that its count is the last line.
+    test::run(&[]).and(others)
+}
+
+fn other_systems(steps: &mut Steps) {
+    let Some(xcargo) = xcargo() else {
+        steps.skip("other systems: no xcargo; name it in XCARGO");
+        return;
+    };
+    let run = |args: &[&str]| {
+        let mut command = Command::new(&xcargo);
+        command.args(args).current_dir(root());
+        command
+    };
+    for target in CROSS_TARGETS {
+        let title = format!("check for {target}");
+        steps.command(&title, run(&[target, "check", "--workspace", "--exclude", "xtask"]));
+    }
+    match xcargo.with_file_name("wine-run") {
+        wine if wine.is_file() => {
+            let mut args = vec![CROSS_TARGETS[0], "test"];
+            WINE_PACKAGES.iter().for_each(|package| args.extend(["-p", package]));
+            steps.command("Windows tests under Wine", run(&args));
+        }
+        _ => steps.skip("Windows tests: no wine-run beside xcargo"),
+    }
+}
+
+/// Named by `XCARGO`, else in the tools beside the workspace or one directory up.
+fn xcargo() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("XCARGO") {
+        return Some(named.into());
+    }
+    ["../shared/tools/xcargo", "../../shared/tools/xcargo"]
+        .map(|place| root().join(place))
+        .into_iter()
+        .find(|file| file.is_file())
+}

@@ -1,0 +1,88 @@
+//! The programs our tests talk to or compare with: which are there, and getting the others.
+
+use std::process::Command;
+
+use crate::step::{complain, find_program, run};
+
+/// A Debian package, the program of it that tests look for, and what cannot be tested without.
+pub(crate) struct Peer {
+    package: &'static str,
+    program: &'static str,
+    tests: &'static str,
+}
+
+const PEERS: &[Peer] = &[
+    Peer { package: "ncat", program: "ncat", tests: "comparison with the reference, interop" },
+    Peer { package: "socat", program: "socat", tests: "interop with socat, ptys" },
+    Peer { package: "netcat-openbsd", program: "nc.openbsd", tests: "interop with OpenBSD nc" },
+    Peer { package: "openssl", program: "openssl", tests: "interop of TLS" },
+    Peer { package: "curl", program: "curl", tests: "interop of proxies" },
+    Peer { package: "iproute2", program: "ip", tests: "bad links, network namespaces" },
+    Peer { package: "strace", program: "strace", tests: "failing system calls" },
+    Peer { package: "gcc", program: "gcc", tests: "the bench's limit program, getopt comparison" },
+    Peer { package: "busybox-static", program: "busybox", tests: "other kernels' features" },
+    Peer { package: "user-mode-linux", program: "linux.uml", tests: "other kernels' features" },
+];
+
+impl Peer {
+    /// For a list of what was not tested.
+    pub(crate) fn loss(&self) -> String {
+        format!("{} ({} is not installed): {}", self.program, self.package, self.tests)
+    }
+}
+
+/// Installs what is missing when that is possible; returns what still is.
+///
+/// Touches neither the network nor the package database when everything is there.
+pub(crate) fn provide() -> Vec<&'static Peer> {
+    let missing = missing();
+    if missing.is_empty() {
+        return missing;
+    }
+    if !cfg!(target_os = "linux") || find_program("apt-get").is_none() {
+        complain("no apt-get here: install the missing programs by hand");
+        return missing;
+    }
+    if !is_root() {
+        let packages: Vec<&str> = missing.iter().map(|peer| peer.package).collect();
+        complain(&format!("not root; as root: apt-get install {}", packages.join(" ")));
+        return missing;
+    }
+    install(&missing);
+    self::missing()
+}
+
+fn missing() -> Vec<&'static Peer> {
+    PEERS.iter().filter(|peer| find_program(peer.program).is_none()).collect()
+}
+
+/// All at once, and if that fails one by one: one unknown name must not keep the others out.
+fn install(peers: &[&Peer]) {
+    let note = |result: Result<(), String>| match result {
+        Ok(()) => true,
+        Err(error) => {
+            complain(&error);
+            false
+        }
+    };
+    note(run(apt_get(&["update", "-q"])));
+    let packages: Vec<&str> = peers.iter().map(|peer| peer.package).collect();
+    let install = ["install", "-q", "-y", "--no-install-recommends"];
+    if note(run(apt_get(&[&install, &packages[..]].concat()))) || packages.len() == 1 {
+        return;
+    }
+    for package in packages {
+        note(run(apt_get(&[&install, &[package][..]].concat())));
+    }
+}
+
+fn apt_get(args: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
