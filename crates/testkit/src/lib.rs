@@ -17,6 +17,7 @@ pub mod process;
 pub mod procfs;
 #[cfg(unix)]
 pub mod script;
+pub mod scripted;
 
 use std::time::{Duration, Instant};
 
