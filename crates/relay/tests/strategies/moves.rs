@@ -53,6 +53,20 @@ fn every_strategy_moves_more_than_any_buffer_holds() {
 }
 
 #[test]
+fn the_tail_of_a_bulk_transfer_is_not_held_back_for_more() {
+    let pairs = PAIRS.iter().filter(|pair| matches!(pair.1, Out::Pipe | Out::Socket));
+    for &(input, output, net, send, recv) in pairs {
+        for tail in [0, 1, 300, 100_000] {
+            let mut case = Case { peer: Peer::EndsWhenHeard, ..Case::new(input, output, net) };
+            case.recv = many(8_000_000).repeat(4);
+            case.splits = vec![case.recv.len()];
+            case.recv.extend(many(tail));
+            complete(&case, (send, recv));
+        }
+    }
+}
+
+#[test]
 fn nothing_at_all_is_moved_as_well() {
     for &(input, output, net, send, recv) in PAIRS {
         let case = Case { send: vec![], recv: vec![], ..Case::new(input, output, net) };

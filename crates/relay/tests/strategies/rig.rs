@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -55,6 +56,8 @@ pub(crate) enum Peer {
     EndsFirst,
     /// Reads to our end before it writes and ends.
     EndsLast,
+    /// Writes everything and ends only when our output has all of it: an echo of sorts.
+    EndsWhenHeard,
     /// Reads this many bytes, then resets the connection.
     Resets(usize),
 }
@@ -133,6 +136,7 @@ pub(crate) struct Seen {
     pub(crate) fired: bool,
 }
 
+type Tell = std::sync::mpsc::Sender<()>;
 type Reader = JoinHandle<(Vec<u8>, io::Result<()>)>;
 
 fn write_split(to: &mut impl Write, data: &[u8], splits: &[usize]) {
@@ -147,6 +151,23 @@ fn write_split(to: &mut impl Write, data: &[u8], splits: &[usize]) {
         std::thread::yield_now();
     }
     let _ = to.write_all(rest);
+}
+
+/// Reads to the end; tells when `expected` bytes have come.
+fn read_and_tell(mut from: impl Read + Send + 'static, expected: usize, heard: Tell) -> Reader {
+    std::thread::spawn(move || {
+        let (mut all, mut buf) = (Vec::new(), vec![0; 65_536]);
+        loop {
+            if all.len() >= expected {
+                let _ = heard.send(());
+            }
+            match from.read(&mut buf) {
+                Ok(0) => return (all, Ok(())),
+                Ok(n) => all.extend_from_slice(&buf[..n]),
+                Err(e) => return (all, Err(e)),
+            }
+        }
+    })
 }
 
 fn read_all(mut from: impl Read + Send + 'static) -> Reader {
@@ -205,7 +226,8 @@ enum Look {
     Nowhere,
 }
 
-fn output(case: &Case) -> (Output, Look) {
+fn output(case: &Case, heard: Tell) -> (Output, Look) {
+    let expected = case.recv.len();
     let device = |path| File::options().write(true).open(path).expect("a device");
     let (fd, look): (OwnedFd, Look) = match case.output {
         Out::Discard => return (Output::Discard, Look::Nowhere),
@@ -220,11 +242,11 @@ fn output(case: &Case) -> (Output, Look) {
         }
         Out::Pipe => {
             let (read, write) = io::pipe().expect("a pipe");
-            (write.into(), Look::Reader(read_all(read)))
+            (write.into(), Look::Reader(read_and_tell(read, expected, heard)))
         }
         Out::Socket => {
             let (read, write) = pair(Net::Unix);
-            (write.into(), Look::Reader(read_all(read)))
+            (write.into(), Look::Reader(read_and_tell(read, expected, heard)))
         }
         Out::Null => (device("/dev/null").into(), Look::Nowhere),
         Out::Full => (device("/dev/full").into(), Look::Nowhere),
@@ -233,16 +255,19 @@ fn output(case: &Case) -> (Output, Look) {
 }
 
 /// Plays the peer; gives what it read, and whether our end was seen.
-fn play(case: &Case, socket: Socket) -> JoinHandle<(Vec<u8>, bool)> {
+fn play(case: &Case, socket: Socket, heard: Receiver<()>) -> JoinHandle<(Vec<u8>, bool)> {
     let (peer, data, splits) = (case.peer, case.recv.clone(), case.splits.clone());
     std::thread::spawn(move || {
         let mut writer = socket.try_clone().expect("a copy");
         let mut write = move || {
             write_split(&mut writer, &data, &splits);
+            if peer == Peer::EndsWhenHeard {
+                heard.recv_timeout(DEADLINE).expect("the last bytes are held back");
+            }
             let _ = writer.shutdown(Shutdown::Write);
         };
         match peer {
-            Peer::EndsFirst => {
+            Peer::EndsFirst | Peer::EndsWhenHeard => {
                 let reader = read_all(socket);
                 write();
                 let (all, result) = reader.join().expect("a reader");
@@ -270,9 +295,10 @@ pub(crate) fn run(case: &Case) -> Seen {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let (ours, theirs) = pair(case.net);
-    let peer = play(case, theirs);
+    let (tell, heard) = std::sync::mpsc::channel();
+    let peer = play(case, theirs, heard);
     let (outcome, chosen, look, fired) = runtime.block_on(async {
-        let (to, look) = output(case);
+        let (to, look) = output(case, tell);
         let local = Plain::new(input(case), to);
         let local = Conn::from_plain(ConnInfo::default(), Shape::Stream, local);
         let port = Port::socket(ours.into()).expect("a socket");
