@@ -266,10 +266,10 @@ fn bind_each<L>(
     let mut waiting = addrs.iter();
     while let Some(addr) = waiting.next() {
         let mut wanted = *addr;
-        if wanted.port() == 0 {
-            if let Some(gate::Address::Inet(first)) = bound.first().map(&at) {
-                wanted.set_port(first.port());
-            }
+        if wanted.port() == 0
+            && let Some(gate::Address::Inet(first)) = bound.first().map(&at)
+        {
+            wanted.set_port(first.port());
         }
         let mut opened = bind(wanted);
         if opened.is_err() && wanted.port() != addr.port() {
