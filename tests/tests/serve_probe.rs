@@ -10,7 +10,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use serve_support::{PATIENCE, Told, Watch, assert_took, file, ncat, scratch};
+use serve_support::{PATIENCE, Told, Watch, assert_took, ncat, scratch};
 
 #[test]
 fn tcp_open_and_closed() {

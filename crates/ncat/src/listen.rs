@@ -26,6 +26,9 @@ use crate::talk::words;
 /// Pause when the system has no descriptor left for a client who waits.
 const NO_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often the system is asked for a port that is free in both families.
+const COMMON_PORT_TRIES: u32 = 20;
+
 /// What is listened on.
 pub(crate) enum Listeners {
     /// TCP or Unix streams.
@@ -251,7 +254,7 @@ async fn addresses(spec: &Listen) -> Result<Vec<SocketAddr>, OpenError> {
 }
 
 /// Binds each address. A family that this system does not have is skipped when another works. With
-/// port 0 the second family is given the first one's port when it is free.
+/// port 0 both families get one port, unless none is found that is free in both.
 fn bind_each<L>(
     context: &Context,
     addrs: &[SocketAddr],
@@ -259,7 +262,9 @@ fn bind_each<L>(
     at: impl Fn(&L) -> &gate::Address,
 ) -> Result<Vec<L>, OpenError> {
     let mut bound: Vec<L> = Vec::new();
-    for addr in addrs {
+    let mut tries = COMMON_PORT_TRIES;
+    let mut waiting = addrs.iter();
+    while let Some(addr) = waiting.next() {
         let mut wanted = *addr;
         if wanted.port() == 0
             && let Some(gate::Address::Inet(first)) = bound.first().map(&at)
@@ -268,6 +273,13 @@ fn bind_each<L>(
         }
         let mut opened = bind(wanted);
         if opened.is_err() && wanted.port() != addr.port() {
+            // The system chose a port that is free in the first family only; it may choose again.
+            if tries > 0 {
+                tries -= 1;
+                bound.clear();
+                waiting = addrs.iter();
+                continue;
+            }
             opened = bind(*addr);
         }
         match opened {
