@@ -229,5 +229,5 @@ fn a_stalled_client_costs_next_to_nothing() {
     let _peer = Peer::connect(ncat.listening());
     ncat.wait_message("Connection from");
     // Clients with bytes waiting are looked at 20 times a second.
-    is_idle_but_for("a stalled client", &ncat, 60, 4);
+    is_idle_but_for("a stalled client", &ncat, 120, 8);
 }
