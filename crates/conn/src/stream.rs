@@ -73,6 +73,8 @@ where
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A writer may hold back what it has taken, and may end without giving it out.
+        ready!(Pin::new(&mut self.writer).poll_flush(cx))?;
         Pin::new(&mut self.writer).poll_shutdown(cx)
     }
 
