@@ -191,7 +191,8 @@ fn a_silent_address_ends_at_the_deadline() {
     let ended = ncat(["-w", "700ms", "127.0.0.1", &hole.port().to_string()]).run().expect_code(1);
     assert_took(began, Duration::from_millis(700), Duration::from_millis(5000));
     assert!(ended.stderr.starts_with("Ncat: TIMEOUT.\n"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("took longer than 0.7 s (-w)"), "{}", ended.stderr);
+    let wanted = "took longer than 0.7 s (-w); 1 address tried\n";
+    assert!(ended.stderr.contains(wanted), "{}", ended.stderr);
 }
 
 #[test]
@@ -211,6 +212,7 @@ fn the_deadline_is_one_for_all_addresses() {
     let ended = client.run().expect_code(1);
     assert_took(began, Duration::from_millis(1500), Duration::from_millis(4500));
     assert!(ended.stderr.contains("Ncat: TIMEOUT.\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("5 addresses tried"), "{}", ended.stderr);
 }
 
 #[test]
