@@ -19,7 +19,9 @@ use serve_support::{
 use socket2::{Domain, SockAddr, Socket, Type};
 
 fn listener(args: &[&str], path: &Path) -> Process {
-    let running = ncat(["-v", "-U"]).args(args).args([path]).held().start();
+    let program = ncat(["-v", "-U"]).args(args).args([path]).held();
+    // Whoever runs the tests in the background has them ignore SIGINT, and us with them.
+    let running = program.under(["env", "--default-signal"]).start();
     running.said(&format!("Listening on {}\n", path.display()));
     running
 }
