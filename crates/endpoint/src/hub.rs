@@ -58,6 +58,8 @@ pub struct Driver {
     read: VecDeque<Bytes>,
     writing: VecDeque<Bytes>,
     reads: bool,
+    /// A full client has had a turn to take something since the last read.
+    yielded: bool,
     /// Some client may have bytes waiting; while none has, nobody needs to be looked at.
     owes: bool,
 }
@@ -78,7 +80,7 @@ struct Shared {
     /// Bytes from clients to the shared conn.
     inbox: VecDeque<Bytes>,
     inbox_bytes: u64,
-    inbox_waiters: Vec<Waker>,
+    inbox_waiters: BTreeMap<u64, Waker>,
     driver: Option<Waker>,
     source_ended: bool,
     last_read: Option<Instant>,
@@ -136,6 +138,7 @@ pub fn hub(local: Conn, slow: SlowReader, reads: bool, datagram_size: usize) -> 
         read: VecDeque::new(),
         writing: VecDeque::new(),
         reads,
+        yielded: false,
         owes: false,
     };
     (Hub { shared }, driver)
@@ -213,7 +216,7 @@ impl Driver {
             };
             let mut shared = lock(&self.shared);
             shared.inbox_bytes -= sent as u64;
-            for waker in shared.inbox_waiters.drain(..) {
+            for waker in std::mem::take(&mut shared.inbox_waiters).into_values() {
                 waker.wake();
             }
             if shared.inbox_bytes == 0
@@ -230,12 +233,21 @@ impl Driver {
             {
                 let shared = lock(&self.shared);
                 let full = self.owes
-                    && self.slow != SlowReader::Drop
                     && shared.clients.values().any(|client| client.waiting() >= QUEUE_BYTES);
-                if shared.source_ended || shared.clients.is_empty() || full {
+                if shared.source_ended || shared.clients.is_empty() {
+                    return Poll::Pending;
+                }
+                if full && self.slow != SlowReader::Drop {
+                    return Poll::Pending;
+                }
+                // Who is only waiting for a turn is not slow: nothing is dropped before it had one.
+                if full && !self.yielded {
+                    self.yielded = true;
+                    cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
             }
+            self.yielded = false;
             let max = if self.datagram_size == 0 {
                 SERVING
             } else {
@@ -353,6 +365,7 @@ impl Drop for End {
     fn drop(&mut self) {
         let mut shared = lock(&self.shared);
         shared.clients.remove(&self.id);
+        shared.inbox_waiters.remove(&self.id);
         // The source may have waited for this client.
         shared.wake_driver();
     }
@@ -395,7 +408,7 @@ impl Duplex for End {
     ) -> Poll<io::Result<usize>> {
         let mut shared = lock(&self.shared);
         if shared.inbox_bytes >= QUEUE_BYTES {
-            shared.inbox_waiters.push(cx.waker().clone());
+            shared.inbox_waiters.insert(self.id, cx.waker().clone());
             return Poll::Pending;
         }
         let bytes: usize = queue.iter().map(Bytes::len).sum();

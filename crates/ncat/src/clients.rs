@@ -23,7 +23,7 @@ use crate::listen::{self, Listeners};
 use crate::local;
 use crate::logs::is_unwritable;
 use crate::run::Context;
-use crate::signals::{Signals, on_totals_request};
+use crate::signals::Signals;
 use crate::talk::{Talk, words};
 
 /// How long a datagram peer of a `-k` listener is remembered without a datagram either way when
@@ -190,16 +190,11 @@ pub(crate) async fn serve(
         totals: Arc::clone(&context.totals),
         is_message,
     });
-    let report = || {
-        let (sent, received) = context.totals.read();
-        context.talk.report(sent, received);
-    };
     let progress = crate::progress::Progress::start(&context.plan.talk, &context.totals, None);
     let exit = tokio::select! {
         error = tokio::task::unconstrained(driver) => hub_failed(context, &error),
         exit = admit_all(context, listeners, &door, &room) => exit,
         signal = signals.next() => Exit::Signal(u8::try_from(signal).unwrap_or(0)),
-        () = on_totals_request(report) => Exit::Local,
         () = progress.run() => Exit::Local,
     };
     progress.finish();

@@ -15,7 +15,7 @@ use crate::local;
 use crate::logs::is_unwritable;
 use crate::progress::Progress;
 use crate::run::Context;
-use crate::signals::{Signals, on_totals_request};
+use crate::signals::Signals;
 use crate::talk::words;
 
 /// A connection, and what must be kept as long as it lives.
@@ -90,10 +90,6 @@ pub(crate) async fn finish(
     ended: impl Fn(i32) -> Exit,
 ) -> Exit {
     let Joined { session, peer, expected, started } = joined;
-    let report = || {
-        let (sent, received) = context.totals.read();
-        context.talk.report(sent, received);
-    };
     let progress = Progress::start(&context.plan.talk, &context.totals, expected);
     let outcome = tokio::select! {
         outcome = session.run() => outcome,
@@ -105,7 +101,6 @@ pub(crate) async fn finish(
             progress.finish();
             return ended(signal);
         }
-        () = on_totals_request(report) => return Exit::Local,
         () = progress.run() => return Exit::Local,
     };
     progress.finish();

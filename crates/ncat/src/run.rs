@@ -14,6 +14,7 @@ use relay::Totals;
 use crate::exit::Exit;
 use crate::flags::{self, Parsed};
 use crate::logs::Logs;
+use crate::signals::on_totals_request;
 use crate::talk::{self, Talk, words};
 use crate::{connect, listen, probe};
 
@@ -94,11 +95,23 @@ fn run(plan: Plan, started: Instant) -> Exit {
         }
     };
     let context = Context { plan, gate, talk, logs, totals: Arc::default() };
+    let report = || {
+        let (sent, received) = context.totals.read();
+        context.talk.report(sent, received);
+    };
     let exit = runtime.block_on(async {
-        match &context.plan.mode {
-            Mode::Connect(spec) => connect::run(&context, spec).await,
-            Mode::Probe(spec) => probe::run(&context, spec).await,
-            Mode::Listen(spec) => listen::run(&context, spec).await,
+        // From the start: before there is a session the request would end the program.
+        let requests = on_totals_request(report);
+        let mode = async {
+            match &context.plan.mode {
+                Mode::Connect(spec) => connect::run(&context, spec).await,
+                Mode::Probe(spec) => probe::run(&context, spec).await,
+                Mode::Listen(spec) => listen::run(&context, spec).await,
+            }
+        };
+        tokio::select! {
+            exit = mode => exit,
+            never = requests => match never {},
         }
     });
     // A look-up that still runs must not hold the program up.
@@ -162,11 +175,17 @@ impl Context {
                 (Exit::Local, other.to_string())
             }
         };
-        let attempts: &[endpoint::Attempt] = match error {
-            OpenError::Connect { attempts, .. } | OpenError::Timeout { attempts, .. } => attempts,
-            _ => &[],
+        let none: &[endpoint::Attempt] = &[];
+        let (target, attempts) = match error {
+            OpenError::Connect { target, attempts, .. }
+            | OpenError::Timeout { target, attempts, .. } => (target.clone(), attempts.as_slice()),
+            OpenError::Resolve { host, .. } => (host.clone(), none),
+            OpenError::Bind { at, .. } => (at.to_string(), none),
+            OpenError::PathInUse { path, .. } => (path.display().to_string(), none),
+            OpenError::Stdio { what, .. } => ((*what).to_string(), none),
+            other => (other.to_string(), none),
         };
-        self.talk.connect_failed(&error.to_string(), &reason, attempts);
+        self.talk.connect_failed(&target, &reason, attempts);
         exit
     }
 }

@@ -5,6 +5,7 @@ pub(crate) use unix::{Signals, on_totals_request};
 
 #[cfg(unix)]
 mod unix {
+    use std::convert::Infallible;
     use std::future::Future;
     use std::task::Poll;
 
@@ -41,13 +42,16 @@ mod unix {
         }
     }
 
-    /// Calls `report` at each SIGUSR1.
-    pub(crate) async fn on_totals_request(report: impl Fn()) {
-        let Ok(mut requests) = signal(SignalKind::user_defined1()) else {
-            return std::future::pending().await;
-        };
-        while requests.recv().await.is_some() {
-            report();
+    /// Calls `report` at each SIGUSR1 from now on, while the future is polled.
+    pub(crate) fn on_totals_request(report: impl Fn()) -> impl Future<Output = Infallible> {
+        let requests = signal(SignalKind::user_defined1());
+        async move {
+            if let Ok(mut requests) = requests {
+                while requests.recv().await.is_some() {
+                    report();
+                }
+            }
+            std::future::pending().await
         }
     }
 }
@@ -72,6 +76,6 @@ impl Signals {
 
 /// This system has no such request.
 #[cfg(not(unix))]
-pub(crate) async fn on_totals_request(_report: impl Fn()) {
+pub(crate) async fn on_totals_request(_report: impl Fn()) -> std::convert::Infallible {
     std::future::pending().await
 }

@@ -6,7 +6,7 @@
 //! | finished | open      | [`AfterLocalEnd`]: until the peer ends, for a time, or settle        |
 //! | open     | finished  | [`OnRemoteEnd`]: send what is ready and settle, or until input ends  |
 //! | finished | finished  | settle                                                              |
-//! | failed   | open      | receive what the peer still sent, then fail                         |
+//! | failed   | open      | receive what the peer still sends, then fail                        |
 //! | any      | failed    | fail                                                                |
 //!
 //! To *settle* is to see that what was sent has arrived: input is discarded (unread bytes would turn
@@ -75,6 +75,10 @@ impl Default for Rules {
     }
 }
 
+/// How long a peer that cannot be sent to may be silent before we give up on what it still sends.
+/// Most have ended by then; without a limit one that has not would keep a failed session for ever.
+pub const FAILED_QUIET: Duration = Duration::from_secs(5);
+
 /// How far one direction is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Direction {
@@ -99,6 +103,8 @@ pub enum Next {
     Drain,
     /// See that all has arrived, then end.
     Settle(EndedBy),
+    /// Receive; end with the error that was noted when nothing has arrived for this long.
+    FailWhenQuiet(Duration),
     /// End now, with the error that was noted.
     Fail,
 }
@@ -143,7 +149,8 @@ pub fn next(rules: &Rules, send: Direction, recv: Direction) -> Next {
     use Direction::{Failed, Finished, Open};
     match (send, recv) {
         (_, Failed) | (Failed, Finished) => Next::Fail,
-        (Open, Open) | (Failed, Open) => Next::Move,
+        (Open, Open) => Next::Move,
+        (Failed, Open) => Next::FailWhenQuiet(FAILED_QUIET),
         // Without a sending direction only the peer can end the session.
         (Finished, Open) if !rules.sends => Next::Move,
         (Finished, Open) => match rules.after_local_end {
@@ -178,7 +185,7 @@ mod tests {
     fn one_end_never_cuts_the_other_short() {
         assert_eq!(next(&rules(), Finished, Open), Next::Move);
         assert_eq!(next(&rules(), Open, Finished), Next::Drain);
-        assert_eq!(next(&rules(), Failed, Open), Next::Move);
+        assert_eq!(next(&rules(), Failed, Open), Next::FailWhenQuiet(FAILED_QUIET));
     }
 
     #[test]

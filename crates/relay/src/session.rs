@@ -112,6 +112,8 @@ pub struct Session {
     idle: Option<Pin<Box<Sleep>>>,
     timer: Option<Pin<Box<Sleep>>>,
     settle: Option<Settle>,
+    /// Decided: nothing more is taken, only what was taken from the peer is delivered.
+    flushing: Option<EndedBy>,
     on_eof: Option<Box<dyn FnMut(Side) + Send>>,
 }
 
@@ -151,6 +153,7 @@ impl Session {
             idle: None,
             timer: None,
             settle: None,
+            flushing: None,
             on_eof: None,
         }
     }
@@ -293,6 +296,8 @@ impl Session {
     fn outcome(&mut self, ended_by: EndedBy) -> Outcome {
         let (sent, received) = self.counts();
         let losses = self.remote.losses().or_else(|| self.local.losses());
+        // A failure noted earlier outranks whatever timer ran out since.
+        let ended_by = if self.error.is_some() { EndedBy::Error } else { ended_by };
         Outcome { sent, received, ended_by, error: self.error.take(), losses }
     }
 
@@ -311,8 +316,10 @@ impl Session {
 
     /// Sees that what was sent has arrived; the receiving direction goes on meanwhile.
     fn poll_settle(&mut self, cx: &mut Context<'_>, ended_by: EndedBy) -> Poll<Outcome> {
-        if self.send.tally.delivered == 0 || self.remote.shape == Shape::Message {
-            return Poll::Ready(self.outcome(ended_by));
+        let is_nothing_to_see =
+            self.send.tally.delivered == 0 || self.remote.shape == Shape::Message;
+        if is_nothing_to_see {
+            return self.poll_flush(cx, ended_by);
         }
         let now = Instant::now();
         let heard_at = self.last_active.unwrap_or(now);
@@ -320,16 +327,31 @@ impl Session {
         let settle = self.settle.get_or_insert_with(|| Settle::new(ended_by, now));
         match settle.poll(cx, &self.remote, listening.then_some(heard_at)) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(())) if !self.recv.is_drained() && listening => Poll::Pending,
             Poll::Ready(Ok(())) => {
                 let ended_by = settle.ended_by;
-                Poll::Ready(self.outcome(ended_by))
+                self.poll_flush(cx, ended_by)
             }
             Poll::Ready(Err((error, undelivered))) => {
                 self.error = Some(SessionError { side: Side::Remote, error, undelivered });
                 Poll::Ready(self.outcome(EndedBy::Error))
             }
         }
+    }
+
+    /// Ends once our output has everything that was taken from the peer, and nothing more.
+    fn poll_flush(&mut self, cx: &mut Context<'_>, ended_by: EndedBy) -> Poll<Outcome> {
+        self.flushing = Some(ended_by);
+        if self.recv_state == Direction::Open {
+            match self.recv.poll_flush(cx, &mut self.remote, &mut self.local) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(PumpError::Source(error))) => self.fail_recv(Side::Remote, error),
+                Poll::Ready(Err(PumpError::Sink(error))) => {
+                    self.fail_recv(Side::LocalOutput, error);
+                }
+            }
+        }
+        Poll::Ready(self.outcome(ended_by))
     }
 }
 
@@ -395,6 +417,9 @@ impl Settle {
 impl Session {
     /// One look at the rules, after everything that could move has moved.
     fn decide(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        if let Some(ended_by) = self.flushing {
+            return self.poll_flush(cx, ended_by);
+        }
         let active = self.last_active.unwrap_or_else(Instant::now);
         let step = match (&self.settle, next(&self.rules, self.send_state, self.recv_state)) {
             (_, Next::Fail) => return Poll::Ready(self.outcome(EndedBy::Error)),
@@ -403,6 +428,12 @@ impl Session {
         };
         let ended_by = match step {
             Next::Fail | Next::Move => None,
+            Next::FailWhenQuiet(time) => {
+                if self.poll_timer(cx, active, time) {
+                    return Poll::Ready(self.outcome(EndedBy::Error));
+                }
+                None
+            }
             Next::ReceiveFor(time) => {
                 let from = self.timer.as_ref().map_or(Instant::now(), |t| t.deadline() - time);
                 self.poll_timer(cx, from, time).then_some(EndedBy::QuitTimer)
@@ -425,10 +456,10 @@ impl Future for Session {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let this = self.get_mut();
-        if this.send_state == Direction::Open && this.settle.is_none() {
+        if this.send_state == Direction::Open && this.settle.is_none() && this.flushing.is_none() {
             this.poll_send(cx);
         }
-        if this.recv_state == Direction::Open {
+        if this.recv_state == Direction::Open && this.flushing.is_none() {
             this.poll_recv(cx);
         }
         this.account();

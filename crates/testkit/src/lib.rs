@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::disallowed_methods,
-    clippy::print_stderr,
     reason = "tests play the peers: they open sockets and start programs of their own"
 )]
 
@@ -18,6 +17,7 @@ pub mod process;
 pub mod procfs;
 #[cfg(unix)]
 pub mod script;
+pub mod scripted;
 
 use std::time::{Duration, Instant};
 

@@ -12,12 +12,7 @@ pub fn name() -> &'static str {
 
 /// The line of `--version`, and the first of `-v`, newline at the end.
 pub fn version() -> String {
-    format!(
-        "{}: Version {} ( {} )",
-        name(),
-        env!("CARGO_PKG_VERSION"),
-        env!("CARGO_PKG_REPOSITORY")
-    )
+    format!("{}: Version {}\n", name(), env!("CARGO_PKG_VERSION"))
 }
 
 /// The text of `--help`, newline at the end.
@@ -27,7 +22,7 @@ pub fn help() -> String {
 
 /// The text of `--help` under another version number, for a copy that outlives a release.
 pub fn help_for(version: &str) -> String {
-    let mut text = format!("{} {version} ( {} )\n", name(), env!("CARGO_PKG_REPOSITORY"));
+    let mut text = format!("{} {version}\n", name());
     text.push_str(
         "Usage: ncat [options] [hostname] [port]\n\n\
          Options taking a time assume seconds. Append 'ms' for milliseconds,\n\

@@ -299,7 +299,7 @@ fn any_bytes_are_a_command_line() {
 #[test]
 fn help_lists_what_there_is_and_what_is_not() {
     let help = help();
-    assert!(help.starts_with(&format!("Ncat {} ( ", env!("CARGO_PKG_VERSION"))));
+    assert!(help.starts_with(&format!("Ncat {}\nUsage", env!("CARGO_PKG_VERSION"))));
     assert!(
         help.contains("\nUsage: ncat [options] [hostname] [port]\n\nOptions taking a time assume")
     );

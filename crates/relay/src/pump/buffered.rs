@@ -40,11 +40,7 @@ impl Buffered {
         turn: Turn,
     ) -> Poll<Result<(), PumpError>> {
         loop {
-            while !self.queue.is_empty() {
-                let sent = ready!(to.poll_send(cx, &mut self.queue)).map_err(PumpError::Sink)?;
-                tally.delivered += sent as u64;
-                tally.steps += 1;
-            }
+            ready!(self.flush(cx, to, tally))?;
             if self.ended {
                 return Poll::Ready(Ok(()));
             }
@@ -65,6 +61,21 @@ impl Buffered {
                 }
             }
         }
+    }
+
+    /// Delivers what was taken.
+    pub(crate) fn flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut Conn,
+        tally: &mut Tally,
+    ) -> Poll<Result<(), PumpError>> {
+        while !self.queue.is_empty() {
+            let sent = ready!(to.poll_send(cx, &mut self.queue)).map_err(PumpError::Sink)?;
+            tally.delivered += sent as u64;
+            tally.steps += 1;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Fits what was received to the sink: a stream has no empty pieces, a datagram has a limit.

@@ -108,7 +108,7 @@ impl Pump {
             Turn { taken: self.tally.taken + TURN_BYTES, steps: self.tally.steps + TURN_STEPS };
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let taken = self.tally.taken;
-        let polled = self.poll_way(cx, from, to, turn);
+        let polled = self.poll_way(cx, from, to, Some(turn));
         self.yielded = polled.is_pending() && turn.is_over(&self.tally);
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if polled.is_pending() {
@@ -117,29 +117,50 @@ impl Pump {
         polled
     }
 
+    /// Delivers what was taken and takes nothing more. Ready when the sink has everything.
+    pub(crate) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Conn,
+        to: &mut Conn,
+    ) -> Poll<Result<(), PumpError>> {
+        self.poll_way(cx, from, to, None)
+    }
+
+    /// Moves until `turn` is over, or, without one, only what has been taken already.
     fn poll_way(
         &mut self,
         cx: &mut Context<'_>,
         from: &mut Conn,
         to: &mut Conn,
-        turn: Turn,
+        turn: Option<Turn>,
     ) -> Poll<Result<(), PumpError>> {
+        let tally = &mut self.tally;
         loop {
             match &mut self.way {
                 Way::Buffered(buffered) => {
-                    return buffered.poll(cx, from, to, &mut self.tally, turn);
+                    return match turn {
+                        Some(turn) => buffered.poll(cx, from, to, tally, turn),
+                        None => buffered.flush(cx, to, tally),
+                    };
                 }
                 #[cfg(any(target_os = "linux", target_os = "android"))]
-                Way::Splice(splice) => match splice.poll(cx, from, to, &mut self.tally, turn) {
-                    Poll::Ready(Err(splice::Stop::Refused { left })) => {
-                        self.choice.strategy = Strategy::Buffered;
-                        self.choice.why = "the kernel declined to splice this pair";
-                        self.way = Way::Buffered(Buffered::with_queue(left));
+                Way::Splice(splice) => {
+                    let polled = match turn {
+                        Some(turn) => splice.poll(cx, from, to, tally, turn),
+                        None => splice.flush(cx, from, to, tally),
+                    };
+                    match polled {
+                        Poll::Ready(Err(splice::Stop::Refused { left })) => {
+                            self.choice.strategy = Strategy::Buffered;
+                            self.choice.why = "the kernel declined to splice this pair";
+                            self.way = Way::Buffered(Buffered::with_queue(left));
+                        }
+                        Poll::Ready(Err(splice::Stop::Failed(e))) => return Poll::Ready(Err(e)),
+                        Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                        Poll::Pending => return Poll::Pending,
                     }
-                    Poll::Ready(Err(splice::Stop::Failed(e))) => return Poll::Ready(Err(e)),
-                    Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-                    Poll::Pending => return Poll::Pending,
-                },
+                }
             }
         }
     }

@@ -90,6 +90,21 @@ impl Splice {
         }
     }
 
+    /// Delivers what sits in our pipe.
+    pub(crate) fn flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &Conn,
+        to: &Conn,
+        tally: &mut Tally,
+    ) -> Poll<Result<(), Stop>> {
+        while !self.is_drained() {
+            ready!(self.step(cx, from, to, tally))?;
+            tally.steps += 1;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// One call into the kernel.
     fn step(
         &mut self,
