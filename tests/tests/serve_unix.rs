@@ -10,14 +10,18 @@ use std::io::Write;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serve_support::{
-    PATIENCE, Peer, Process, Signal, Watch, assert_same, eventually, ncat, noise, peer, scratch,
+    PATIENCE, Peer, Process, Signal, Watch, assert_same, assert_took, eventually, ncat, noise,
+    peer, scratch,
 };
+use socket2::{Domain, SockAddr, Socket, Type};
 
 fn listener(args: &[&str], path: &Path) -> Process {
-    let running = ncat(["-v", "-U"]).args(args).args([path]).held().start();
+    let program = ncat(["-v", "-U"]).args(args).args([path]).held();
+    // Whoever runs the tests in the background has them ignore SIGINT, and us with them.
+    let running = program.under(["env", "--default-signal"]).start();
     running.said(&format!("Listening on {}\n", path.display()));
     running
 }
@@ -321,4 +325,32 @@ fn a_stream_listener_serves_many_with_k() {
         server.wait_output(at * 5);
     }
     server.said("Connection from (unnamed socket).");
+}
+
+#[test]
+fn a_full_queue_ends_at_the_deadline() {
+    let dir = scratch();
+    let path = dir.path().join("socket");
+    let address = SockAddr::unix(&path).unwrap();
+    let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    listener.bind(&address).unwrap();
+    listener.listen(0).unwrap();
+    let mut fill = Vec::new();
+    loop {
+        let one = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        one.set_nonblocking(true).unwrap();
+        if one.connect(&address).is_err() {
+            break;
+        }
+        fill.push(one);
+    }
+    let began = Instant::now();
+    let ended = ncat(["-U", "-w", "500ms"]).args([&path]).run().expect_code(1);
+    assert_took(began, Duration::from_millis(500), Duration::from_secs(10));
+    assert!(ended.stderr.starts_with("Ncat: TIMEOUT.\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("hint: its queue is full"), "{}", ended.stderr);
+    // A place that is freed within the time is taken.
+    let client = ncat(["-z", "-U"]).args([&path]).start();
+    drop(listener.accept().unwrap());
+    client.finish().expect_code(0);
 }

@@ -47,7 +47,7 @@ pub enum OpenError {
     Timeout {
         /// What was to be reached.
         target: String,
-        /// Addresses that failed before that.
+        /// Addresses that failed before that, and those that had not answered.
         attempts: Vec<Attempt>,
         /// The time given.
         after: Duration,

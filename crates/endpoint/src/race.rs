@@ -71,6 +71,7 @@ pub async fn connect_tcp(
     let mut waiting: VecDeque<SocketAddr> = interleave(addrs).into();
     let mut running = JoinSet::new();
     let mut attempts: Vec<Attempt> = Vec::new();
+    let mut asked: Vec<(SocketAddr, Instant)> = Vec::new();
     let mut denied = None;
     let deadline = started + limit;
     let race = async {
@@ -79,6 +80,7 @@ pub async fn connect_tcp(
                 let action = Action::Connect { protocol: Protocol::Tcp, to: Address::Inet(addr) };
                 match gate.decide(action) {
                     Ok(permit) => {
+                        asked.push((addr, Instant::now()));
                         running.spawn(attempt(permit, addr, source.clone()));
                     }
                     Err(no) => {
@@ -109,6 +111,14 @@ pub async fn connect_tcp(
         }
     };
     let Ok(won) = timeout_at(deadline, race).await else {
+        // Those that have not answered are what the user wants to know about.
+        for (addr, since) in asked {
+            let addr = Address::Inet(addr);
+            if !attempts.iter().any(|attempt| attempt.addr == addr) {
+                let error = Some(io::ErrorKind::TimedOut.into());
+                attempts.push(Attempt { addr, elapsed: since.elapsed(), error });
+            }
+        }
         return Err(OpenError::Timeout { target: target.into(), attempts, after: limit });
     };
     if let Some((conn, addr)) = won {

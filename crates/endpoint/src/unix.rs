@@ -88,7 +88,11 @@ pub async fn connect(
             let attempt = Attempt { addr: to, elapsed: started.elapsed(), error: Some(error) };
             Err(OpenError::Connect { target, attempts: vec![attempt], last })
         }
-        Err(_) => Err(OpenError::Timeout { target, attempts: Vec::new(), after: limit }),
+        Err(_) => {
+            let error = Some(io::ErrorKind::TimedOut.into());
+            let attempts = vec![Attempt { addr: to, elapsed: started.elapsed(), error }];
+            Err(OpenError::Timeout { target, attempts, after: limit })
+        }
     }
 }
 

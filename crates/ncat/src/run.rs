@@ -147,8 +147,7 @@ impl Context {
                         after.as_secs_f64(),
                         tried(attempts)
                     ),
-                    "hint: a firewall that drops packets looks like this; -v lists every address"
-                        .into(),
+                    silence_hint(attempts).into(),
                 ];
                 self.talk.error("TIMEOUT.", &more);
                 (Exit::Network, "TIMEOUT".into())
@@ -188,6 +187,14 @@ impl Context {
         };
         self.talk.connect_failed(&target, &reason, attempts);
         exit
+    }
+}
+
+/// What silence means: on a network, packets that vanish; on this machine, a full queue.
+fn silence_hint(attempts: &[endpoint::Attempt]) -> &'static str {
+    match attempts.last().map(|attempt| &attempt.addr) {
+        Some(gate::Address::Unix(_)) => "hint: its queue is full; is the server still accepting?",
+        _ => "hint: a firewall that drops packets looks like this; --json lists every address",
     }
 }
 
