@@ -8,10 +8,13 @@
 #![forbid(unsafe_code)]
 
 pub mod ending;
+mod outcome;
 mod pump;
 mod session;
+mod settle;
 mod strategy;
 
 pub use ending::{AfterLocalEnd, EndedBy, OnLocalEnd, OnRemoteEnd, Rules};
-pub use session::{Outcome, Session, SessionError, Side, Totals};
+pub use outcome::{Outcome, SessionError, Side, Totals};
+pub use session::Session;
 pub use strategy::{Choice, Strategy, choose};

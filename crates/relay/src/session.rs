@@ -4,90 +4,17 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use conn::{Conn, Shape};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::ending::{Direction, EndedBy, Next, OnLocalEnd, Rules, next};
+use crate::outcome::{Outcome, SessionError, Side, Totals};
 use crate::pump::{Pump, PumpError};
+use crate::settle::Settle;
 use crate::strategy::Choice;
-
-/// How long a peer may acknowledge nothing at the end before we give up on what it was sent.
-const SETTLE_STALL: Duration = Duration::from_secs(5);
-/// How long a peer that has acknowledged everything may be silent before we close on it.
-const SETTLE_QUIET: Duration = Duration::from_millis(250);
-/// The most time given to a peer that has acknowledged everything but goes on sending.
-const SETTLE_MAX: Duration = Duration::from_secs(2);
-
-/// Which side of a session failed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Side {
-    /// Taking our input.
-    LocalInput,
-    /// Delivering to our output.
-    LocalOutput,
-    /// The peer, either direction.
-    Remote,
-}
-
-/// Why a session failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{error}")]
-pub struct SessionError {
-    /// Whose failure it is.
-    pub side: Side,
-    /// What happened.
-    #[source]
-    pub error: io::Error,
-    /// Bytes that were taken from our input and are known not to have arrived, or not known to.
-    pub undelivered: u64,
-}
-
-/// How a session ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Payload bytes the remote side accepted.
-    pub sent: u64,
-    /// Payload bytes taken from the remote side.
-    pub received: u64,
-    /// Why it ended.
-    pub ended_by: EndedBy,
-    /// The failure, when it was one.
-    pub error: Option<SessionError>,
-    /// What a side had to give up, in words.
-    pub losses: Option<String>,
-}
-
-/// Bytes so far; shared with whoever reports progress.
-#[derive(Debug, Default)]
-pub struct Totals {
-    sent: AtomicU64,
-    received: AtomicU64,
-    parent: Option<Arc<Totals>>,
-}
-
-impl Totals {
-    /// Payload bytes sent, received.
-    pub fn read(&self) -> (u64, u64) {
-        (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
-    }
-
-    /// Totals of a part, which count into those of the whole as well.
-    pub fn part_of(parent: &Arc<Totals>) -> Self {
-        Self { parent: Some(Arc::clone(parent)), ..Self::default() }
-    }
-
-    fn add(&self, sent: u64, received: u64) {
-        if let Some(parent) = &self.parent {
-            parent.add(sent, received);
-        }
-        self.sent.fetch_add(sent, Ordering::Relaxed);
-        self.received.fetch_add(received, Ordering::Relaxed);
-    }
-}
 
 /// Two conns being joined. A future: poll it to move bytes; drop it to stop.
 pub struct Session {
@@ -115,16 +42,6 @@ pub struct Session {
     /// Decided: nothing more is taken, only what was taken from the peer is delivered.
     flushing: Option<EndedBy>,
     on_eof: Option<Box<dyn FnMut(Side) + Send>>,
-}
-
-/// The last phase: everything is sent, has it arrived?
-struct Settle {
-    ended_by: EndedBy,
-    unacknowledged: usize,
-    progress_at: Instant,
-    delivered_at: Option<Instant>,
-    tick: Pin<Box<Sleep>>,
-    pause: Duration,
 }
 
 impl Session {
@@ -352,65 +269,6 @@ impl Session {
             }
         }
         Poll::Ready(self.outcome(ended_by))
-    }
-}
-
-impl Settle {
-    fn new(ended_by: EndedBy, now: Instant) -> Self {
-        Self {
-            ended_by,
-            unacknowledged: usize::MAX,
-            progress_at: now,
-            delivered_at: None,
-            tick: Box::pin(sleep(Duration::ZERO)),
-            pause: Duration::from_millis(1),
-        }
-    }
-
-    /// Watches acknowledgements. The system has no event for those, so it is asked after 1, 2, 4 …
-    /// 50 ms; most sessions end at the first question. `heard_at` is when the peer, which has not
-    /// ended, was last heard.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        remote: &Conn,
-        heard_at: Option<Instant>,
-    ) -> Poll<Result<(), (io::Error, u64)>> {
-        loop {
-            let now = Instant::now();
-            let left = match remote.undelivered() {
-                Ok(left) => left.unwrap_or(0),
-                Err(error) => return Poll::Ready(Err((error, self.left()))),
-            };
-            if left < self.unacknowledged {
-                (self.unacknowledged, self.progress_at) = (left, now);
-            }
-            if left == 0 {
-                let since = *self.delivered_at.get_or_insert(now);
-                let is_over = match heard_at {
-                    None => true,
-                    Some(heard) => {
-                        now >= heard.max(since) + SETTLE_QUIET || now >= since + SETTLE_MAX
-                    }
-                };
-                if is_over {
-                    return Poll::Ready(Ok(()));
-                }
-            } else if now >= self.progress_at + SETTLE_STALL {
-                let error =
-                    io::Error::new(io::ErrorKind::TimedOut, "the peer has stopped acknowledging");
-                return Poll::Ready(Err((error, left as u64)));
-            }
-            if self.tick.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.tick.as_mut().reset(now + self.pause);
-            self.pause = (self.pause * 2).min(Duration::from_millis(50));
-        }
-    }
-
-    fn left(&self) -> u64 {
-        if self.unacknowledged == usize::MAX { 0 } else { self.unacknowledged as u64 }
     }
 }
 

@@ -1,7 +1,5 @@
 //! Facts about sockets that the standard library does not tell.
 
-use std::io;
-
 /// Bytes written to a stream socket that the peer's kernel has not acknowledged (`SIOCOUTQ`; the
 /// FIN counts one). `None` where the system or the socket cannot say.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -44,8 +42,8 @@ pub fn grow_receive_buffer(socket: &socket2::Socket, bytes: usize) -> usize {
 
 /// The error waiting on a socket, taken off it (`SO_ERROR`).
 #[cfg(unix)]
-pub fn take_error(fd: std::os::fd::BorrowedFd<'_>) -> Option<io::Error> {
-    rustix::net::sockopt::socket_error(fd).ok()?.err().map(io::Error::from)
+pub fn take_error(fd: std::os::fd::BorrowedFd<'_>) -> Option<std::io::Error> {
+    rustix::net::sockopt::socket_error(fd).ok()?.err().map(std::io::Error::from)
 }
 
 /// Makes close(2) send a reset instead of lingering: for clients that are cut, never for others.

@@ -11,7 +11,9 @@ use std::task::{Context, Poll};
 
 use conn::Conn;
 
-use crate::strategy::{Choice, Strategy, choose};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::strategy::Strategy;
+use crate::strategy::{Choice, choose};
 use buffered::Buffered;
 
 /// Bytes moved by one poll before others get their turn.
