@@ -1,23 +1,17 @@
 //! `-k`: many clients share standard input and output through a hub.
 
-use std::collections::HashSet;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use conn::Conn;
 use endpoint::hub::{Hub, HubError, SlowReader, hub};
-use gate::{Action, Address, Gatekeeper, Protocol};
-use plan::access::AccessRules;
 use plan::{EofPolicy, Flow, Listen, Quit};
 use relay::{EndedBy, Outcome, Rules, Totals};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::connect::{Joined, join_with};
+use crate::door::{Door, Pass};
 use crate::exit::Exit;
 use crate::listen::{self, Listeners};
 use crate::local;
@@ -29,129 +23,9 @@ use crate::talk::{Talk, words};
 /// How long a datagram peer of a `-k` listener is remembered without a datagram either way when
 /// `-i` is not given: what NATs are asked to keep a mapping for (RFC 4787, REQ-5).
 const DATAGRAM_PEER_IDLE: Duration = Duration::from_secs(120);
-/// Datagram peers turned away that are remembered, so that each is told about once.
-const REFUSED_MAX: usize = 1024;
-
-/// Who may come in: access rules and the number of clients.
-pub(crate) struct Door {
-    talk: Talk,
-    access: AccessRules,
-    max_conns: u32,
-    inside: Arc<AtomicU32>,
-    refused: Mutex<HashSet<String>>,
-}
-
-/// A client's place; given back on drop.
-pub(crate) struct Pass {
-    inside: Arc<AtomicU32>,
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        self.inside.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Door {
-    pub(crate) fn new(talk: Talk, access: AccessRules, max_conns: u32) -> Self {
-        let (inside, refused) = (Arc::default(), Mutex::default());
-        Self { talk, access, max_conns, inside, refused }
-    }
-
-    /// Lets a client in, or says why not: first the limit, then the access rules, then the gate.
-    fn judge(
-        &self,
-        gate: &Gatekeeper,
-        peer: Option<SocketAddr>,
-        protocol: Protocol,
-    ) -> Result<Pass, (String, String)> {
-        if self.inside.load(Ordering::Relaxed) >= self.max_conns {
-            let why = format!("connection limit reached ({})", self.max_conns);
-            return Err((why, String::new()));
-        }
-        let verdict = self.access.check(peer.map(|addr| addr.ip()));
-        if !verdict.is_allowed() {
-            return Err(("not allowed".into(), verdict.to_string()));
-        }
-        let from = peer.map_or(Address::Unix(None), Address::Inet);
-        gate.decide(Action::Accept { protocol, from })
-            .map_err(|denied| ("not allowed".into(), denied.reason))?;
-        self.inside.fetch_add(1, Ordering::Relaxed);
-        Ok(Pass { inside: Arc::clone(&self.inside) })
-    }
-
-    /// As [`Door::judge`], telling about it either way.
-    pub(crate) fn admit(
-        &self,
-        context: &Context,
-        peer: Option<SocketAddr>,
-        name: &str,
-        protocol: Protocol,
-    ) -> Option<Pass> {
-        match self.judge(&context.gate, peer, protocol) {
-            Ok(pass) => {
-                self.talk.accepted(name, protocol.name());
-                Some(pass)
-            }
-            Err((why, rule)) => {
-                self.talk.refused(name, &why, &rule);
-                None
-            }
-        }
-    }
-
-    /// The same for a datagram's sender. One who is turned away is told about once, not with every
-    /// datagram; the place is taken by [`Door::seat`] when the peer's session begins.
-    pub(crate) fn admit_datagram(
-        &self,
-        gate: &Gatekeeper,
-        peer: Option<SocketAddr>,
-        name: &str,
-        protocol: Protocol,
-    ) -> bool {
-        let (why, rule) = match self.judge(gate, peer, protocol) {
-            Ok(pass) => {
-                std::mem::forget(pass);
-                self.talk.accepted(name, protocol.name());
-                return true;
-            }
-            Err(refusal) => refusal,
-        };
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.len() >= REFUSED_MAX {
-            refused.clear();
-        }
-        if refused.insert(name.to_string()) {
-            self.talk.refused(name, &why, &rule);
-        }
-        false
-    }
-
-    /// The place that [`Door::admit_datagram`] took for a peer.
-    fn seat(&self) -> Pass {
-        Pass { inside: Arc::clone(&self.inside) }
-    }
-}
-
-/// A task that ends with its owner.
-pub(crate) struct Abort(JoinHandle<()>);
-
-impl Abort {
-    pub(crate) fn spawn<T>(task: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(tokio::spawn(async move {
-            task.await;
-        }))
-    }
-}
-
-impl Drop for Abort {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
 
 /// What a client's session needs of the run; one copy for all of them.
-struct Room {
+pub(crate) struct Room {
     hub: Hub,
     rules: Rules,
     talk: Talk,
@@ -247,7 +121,7 @@ async fn admit_all(
             },
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Listeners::Datagrams(datagrams) => {
-                peers(context, datagrams, door, room, &mut sessions).await
+                datagrams.serve(context, door, room, &mut sessions).await
             }
         }
     };
@@ -259,36 +133,6 @@ async fn admit_all(
     while sessions.join_next().await.is_some() {}
     room.hub.flushed().await;
     Exit::Done
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-async fn peers(
-    context: &Context,
-    mut datagrams: listen::Datagrams,
-    door: &Arc<Door>,
-    room: &Arc<Room>,
-    sessions: &mut JoinSet<()>,
-) -> Exit {
-    let mut drivers = JoinSet::new();
-    for listener in datagrams.listeners.drain(..) {
-        let (door, gate, protocol) = (Arc::clone(door), context.gate.clone(), datagrams.protocol);
-        let admit =
-            Box::new(move |peer, name: &str| door.admit_datagram(&gate, peer, name, protocol));
-        drivers.spawn(listener.run(admit));
-    }
-    loop {
-        tokio::select! {
-            Some(accepted) = datagrams.arrivals.recv() => {
-                sessions.spawn(client(context, room, accepted.conn, door.seat()));
-                while sessions.try_join_next().is_some() {}
-            }
-            Some(Ok(Err(error))) = drivers.join_next() => {
-                context.talk.error(&format!("{}.", words(&error)), &["receiving datagrams".into()]);
-                return Exit::Network;
-            }
-            else => return Exit::Network,
-        }
-    }
 }
 
 /// Waits for the end of input when that ends the run: `--send-only`, `--eof=quit`, `-q`.
@@ -305,7 +149,7 @@ async fn input_ends_run(context: &Context, room: &Room) {
 }
 
 /// One client's session, as a task.
-fn client(
+pub(crate) fn client(
     context: &Context,
     room: &Arc<Room>,
     remote: Conn,

@@ -1,6 +1,9 @@
 //! Connect mode.
 
-use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::path::Path;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use conn::{Conn, Shape};

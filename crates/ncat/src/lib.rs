@@ -7,6 +7,9 @@
 
 mod clients;
 mod connect;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod datagrams;
+mod door;
 mod exit;
 pub mod flags;
 mod listen;

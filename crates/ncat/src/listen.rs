@@ -15,8 +15,11 @@ use endpoint::{OpenError, listen};
 use plan::access::AccessRules;
 use plan::{Family, Listen, Transport};
 
-use crate::clients::{self, Door};
+use crate::clients;
 use crate::connect::{self, family};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::datagrams::{Abort, Datagrams};
+use crate::door::Door;
 use crate::exit::Exit;
 use crate::local;
 use crate::run::Context;
@@ -41,14 +44,6 @@ pub(crate) enum Listeners {
     /// UDP or Unix datagrams.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Datagrams(Datagrams),
-}
-
-/// Datagram sockets, and where their peers arrive.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) struct Datagrams {
-    pub(crate) listeners: Vec<endpoint::udp::Listener>,
-    pub(crate) arrivals: tokio::sync::mpsc::UnboundedReceiver<endpoint::udp::Accepted>,
-    pub(crate) protocol: gate::Protocol,
 }
 
 /// Listens and serves.
@@ -94,7 +89,7 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
 struct Only {
     conn: Conn,
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    _driver: Option<clients::Abort>,
+    _driver: Option<Abort>,
 }
 
 /// Waits for a client that may come in. A client who may not does not use up the listener; once
@@ -122,39 +117,11 @@ async fn first_client(
             }
         },
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        Listeners::Datagrams(datagrams) => first_peer(context, datagrams, door).await,
+        Listeners::Datagrams(datagrams) => {
+            let (conn, driver) = datagrams.first_peer(context, door).await?;
+            Ok(Only { conn, _driver: driver })
+        }
     }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-async fn first_peer(
-    context: &Context,
-    mut datagrams: Datagrams,
-    door: &Arc<Door>,
-) -> io::Result<Only> {
-    // The first socket that lets a peer in makes the others deaf.
-    let taken = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let mut drivers = Vec::new();
-    for listener in datagrams.listeners.drain(..) {
-        let (taken, door) = (Arc::clone(&taken), Arc::clone(door));
-        let (gate, protocol) = (context.gate.clone(), datagrams.protocol);
-        let at = listener.at.clone();
-        let admit = Box::new(move |peer, name: &str| {
-            use std::sync::atomic::Ordering::Relaxed;
-            if taken.load(Relaxed) || !door.admit_datagram(&gate, peer, name, protocol) {
-                return false;
-            }
-            taken.store(true, Relaxed);
-            true
-        });
-        drivers.push((at, clients::Abort::spawn(listener.run(admit))));
-    }
-    let Some(accepted) = datagrams.arrivals.recv().await else {
-        return Err(io::Error::other("the socket has failed"));
-    };
-    let local = accepted.conn.info.local.clone();
-    let driver = drivers.into_iter().find(|(at, _)| at.to_string() == local).map(|(_, run)| run);
-    Ok(Only { conn: accepted.conn, _driver: driver })
 }
 
 /// The next client; `None` when one came to nothing or there was no descriptor for it.
