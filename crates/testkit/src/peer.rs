@@ -3,8 +3,11 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+#[cfg(target_os = "linux")]
 use crate::eventually;
-use crate::process::{Process, Program};
+#[cfg(target_os = "linux")]
+use crate::process::Process;
+use crate::process::Program;
 
 /// A peer program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
