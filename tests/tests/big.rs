@@ -1,6 +1,6 @@
 //! 2 GB files each way with hashes, against ourselves and other people's programs, either side
-//! ending first. Runs when `NCAT_BIG` is 1 and should be given a release build in `NCAT_BIN`;
-//! `cargo xtask test` does both.
+//! ending first. Runs when `NCAT_BIG` is 1, as `cargo xtask test` sets it, with the release build
+//! where there is one.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
@@ -58,8 +58,18 @@ fn alone() -> std::sync::MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The peer; of our own program the release build, unless `NCAT_BIN` names another.
+fn find(peer: Peer) -> Option<Program> {
+    let built = testkit::process::ncat_path();
+    let release = built.parent()?.with_file_name("release").join("ncat");
+    if peer == Peer::Ours && std::env::var_os("NCAT_BIN").is_none() && release.exists() {
+        return Some(Program::new(release));
+    }
+    peer.find()
+}
+
 fn listen(peer: Peer) -> Option<Program> {
-    let program = peer.find()?;
+    let program = find(peer)?;
     Some(match peer {
         Peer::Ours | Peer::Ncat => program.args(["-l", "127.0.0.1", "0"]),
         Peer::NcOpenbsd => program.args(["-lN", "127.0.0.1", "0"]),
@@ -68,7 +78,7 @@ fn listen(peer: Peer) -> Option<Program> {
 }
 
 fn connect(peer: Peer, port: u16) -> Option<Program> {
-    let (program, port) = (peer.find()?, port.to_string());
+    let (program, port) = (find(peer)?, port.to_string());
     Some(match peer {
         Peer::Ours | Peer::Ncat => program.args(["127.0.0.1", &port]),
         Peer::NcOpenbsd => program.args(["-N", "127.0.0.1", &port]),

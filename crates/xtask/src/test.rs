@@ -36,6 +36,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
 
     // The fuzz targets' seeds are replayed by the tests of crates/fuzz-checks.
     let mut tests = cargo(["test", "--workspace", "--no-fail-fast"]);
+    tests.env("NCAT_BIG", "1");
     if in_ci {
         tests.env("NCAT_REQUIRE_PEERS", "1");
     }
