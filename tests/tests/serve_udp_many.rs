@@ -58,7 +58,7 @@ fn racing_peers_lose_nothing_and_get_every_reply() {
             let numbers: Vec<usize> = mine.map(|line| line.parse().unwrap()).collect();
             assert_eq!(numbers, Vec::from_iter(0..EACH), "peer {who}");
         }
-        assert_eq!(server.messages().matches("Connection from").count(), 2);
+        server.said_times("Connection from", 2);
         for reply in ["one", "two", "three"] {
             server.send(reply.as_bytes());
             assert_eq!(receive(&clients[0]), reply.as_bytes());
@@ -83,7 +83,7 @@ fn many_peers_are_served_beside_each_other() {
     // The first one is still known.
     clients[0].send(b"again").unwrap();
     server.printed("again");
-    assert_eq!(server.messages().matches("Connection from").count(), 150);
+    server.said_times("Connection from", 150);
 }
 
 #[test]
@@ -132,8 +132,7 @@ fn an_idle_peer_is_forgotten_and_the_others_are_not() {
     // It is welcome again, as a new peer.
     idle.send(b"I am back").unwrap();
     server.printed("I am back");
-    let err = server.messages();
-    assert_eq!(err.matches(&format!("Connection from {}.", name(&idle))).count(), 2, "{err}");
+    server.said_times(&format!("Connection from {}.", name(&idle)), 2);
     assert!(server.is_running());
 }
 

@@ -22,6 +22,8 @@ pub use testkit::process::{Finished, Input, Process, Program, ncat, ncat_path};
 pub trait Watch {
     /// Waits until it has said `text`; all it has said.
     fn said(&self, text: &str) -> String;
+    /// Waits until it has said `text` this many times; more is a failure.
+    fn said_times(&self, text: &str, times: usize);
     /// Waits until its output contains `text`.
     fn printed(&self, text: &str);
     /// Its output so far.
@@ -45,6 +47,15 @@ impl Watch for Process {
         let all = self.messages();
         assert!(!is_whole || all.contains(text), "no {text:?} in:\n{all}");
         all
+    }
+
+    #[track_caller]
+    fn said_times(&self, text: &str, times: usize) {
+        let count = eventually(&format!("{times} times {text:?}"), || {
+            let count = self.messages().matches(text).count();
+            (count >= times).then_some(count)
+        });
+        assert_eq!(count, times, "{text:?} in:\n{}", self.messages());
     }
 
     #[track_caller]
