@@ -104,6 +104,12 @@ pub trait Duplex: Send {
         Duration::ZERO
     }
 
+    /// Whether something to receive is here already, be it only the end: held by this stage, or
+    /// waiting below it. False when only a receive can tell.
+    fn is_readable(&self) -> bool {
+        false
+    }
+
     /// Bytes or messages this conn had to give up, in words, for the closing summary.
     fn losses(&self) -> Option<String> {
         None
@@ -247,13 +253,12 @@ impl Conn {
         }
     }
 
-    /// Whether descriptors have something to read at this moment, be it only the end. False for
-    /// conns whose bytes pass through code: there only a receive can tell.
+    /// See [`Duplex::is_readable`].
     pub fn is_readable(&self) -> bool {
         match &self.body {
             #[cfg(unix)]
             Body::Plain(plain) => plain.is_readable(),
-            Body::Wrapped(_) => false,
+            Body::Wrapped(duplex) => duplex.is_readable(),
         }
     }
 

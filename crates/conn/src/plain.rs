@@ -169,12 +169,8 @@ impl Plain {
                     result => result,
                 }
             }
-            (_, Output::Port(port)) => {
-                if port.kind() == FdKind::Socket {
-                    // Others may hold the same socket open; the end must be seen all the same.
-                    let _ =
-                        socket2::SockRef::from(&port.as_fd()).shutdown(std::net::Shutdown::Write);
-                }
+            (_, Output::Port(_)) => {
+                // Closed, not shut down: whoever shares a socket with us may have more to say.
                 self.output = Output::Closed;
                 if self.releases_stdout {
                     sys::stdio::release(false)?;

@@ -156,7 +156,8 @@ impl Session {
     fn fail_send(&mut self, side: Side, error: io::Error) {
         let tally = self.send.tally;
         self.send_state = Direction::Failed;
-        let undelivered = tally.taken - tally.delivered;
+        // A stage may have made more of what it took (telnet doubles 255).
+        let undelivered = tally.taken.saturating_sub(tally.delivered);
         self.error.get_or_insert(SessionError { side, error, undelivered });
         // Our own input failing, or a datagram refused, leaves nothing to wait for.
         if side == Side::LocalInput || self.remote.shape == Shape::Message {

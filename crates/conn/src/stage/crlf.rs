@@ -56,6 +56,10 @@ impl Duplex for Crlf {
         self.inner.linger()
     }
 
+    fn is_readable(&self) -> bool {
+        self.inner.is_readable()
+    }
+
     fn losses(&self) -> Option<String> {
         self.inner.losses()
     }

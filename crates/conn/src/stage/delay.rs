@@ -73,14 +73,12 @@ impl Duplex for Delay {
     }
 
     fn linger(&self) -> Duration {
-        if self.recv_pause.is_some() {
-            return self.pause;
-        }
-        self.inner.linger().max(if self.inner.linger().is_zero() {
-            Duration::ZERO
-        } else {
-            self.pause
-        })
+        self.inner.linger()
+    }
+
+    fn is_readable(&self) -> bool {
+        // What is held back is not lost when the peer ends first.
+        self.recv_pause.is_some() || self.inner.is_readable()
     }
 
     fn losses(&self) -> Option<String> {

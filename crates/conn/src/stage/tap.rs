@@ -81,6 +81,10 @@ impl Duplex for Tap {
         self.inner.linger()
     }
 
+    fn is_readable(&self) -> bool {
+        self.inner.is_readable()
+    }
+
     fn losses(&self) -> Option<String> {
         self.inner.losses()
     }

@@ -16,8 +16,8 @@ pub struct Telnet {
     codec: proto::telnet::Telnet,
     raw: VecDeque<Bytes>,
     replies: VecDeque<Bytes>,
-    /// User data, already escaped, that the inner conn has not taken yet.
-    escaped: VecDeque<Bytes>,
+    /// Bytes at the front of the sender's queue that are escaped already.
+    escaped: usize,
     ended: bool,
     finished: bool,
 }
@@ -34,17 +34,36 @@ impl Telnet {
             codec,
             raw: VecDeque::new(),
             replies: VecDeque::new(),
-            escaped: VecDeque::new(),
+            escaped: 0,
             ended: false,
             finished: false,
         }
     }
 
-    /// Sends what replies it can. Never between the parts of an escaped pair: user data that was
-    /// begun goes first.
+    /// Sends what replies it can; never while user data is under way, or one could come between
+    /// the two bytes of an escaped pair.
     fn poll_replies(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.inner.poll_send_all(cx, &mut self.escaped))?;
+        if self.escaped > 0 || self.finished {
+            return Poll::Ready(Ok(()));
+        }
         self.inner.poll_send_all(cx, &mut self.replies)
+    }
+
+    /// Doubles every 255 in what has been added to the sender's queue.
+    fn escape(&mut self, queue: &mut VecDeque<Bytes>) {
+        let mut done = self.escaped;
+        for piece in queue.iter_mut() {
+            if done >= piece.len() {
+                done -= piece.len();
+                continue;
+            }
+            if piece.contains(&0xff) {
+                let mut doubled = BytesMut::with_capacity(piece.len() + 16);
+                proto::telnet::Telnet::send(piece, &mut doubled);
+                *piece = doubled.freeze();
+            }
+            self.escaped += piece.len();
+        }
     }
 }
 
@@ -56,9 +75,7 @@ impl Duplex for Telnet {
         out: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<Recv>> {
         loop {
-            if !self.finished
-                && let Poll::Ready(Err(e)) = self.poll_replies(cx)
-            {
+            if let Poll::Ready(Err(e)) = self.poll_replies(cx) {
                 return Poll::Ready(Err(e));
             }
             if self.ended {
@@ -82,9 +99,7 @@ impl Duplex for Telnet {
                 }
             }
             if got {
-                if !self.finished
-                    && let Poll::Ready(Err(e)) = self.poll_replies(cx)
-                {
+                if let Poll::Ready(Err(e)) = self.poll_replies(cx) {
                     return Poll::Ready(Err(e));
                 }
                 return Poll::Ready(Ok(Recv::Data));
@@ -98,19 +113,10 @@ impl Duplex for Telnet {
         queue: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_replies(cx))?;
-        let Some(piece) = queue.pop_front() else { return Poll::Ready(Ok(0)) };
-        if piece.contains(&0xff) {
-            let mut doubled = BytesMut::with_capacity(piece.len() + 16);
-            proto::telnet::Telnet::send(&piece, &mut doubled);
-            self.escaped.push_back(doubled.freeze());
-        } else {
-            self.escaped.push_back(piece.clone());
-        }
-        // Taken now; delivered before anything else is, at the latest by `poll_finish`.
-        match self.inner.poll_send_all(cx, &mut self.escaped) {
-            Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
-            _ => Poll::Ready(Ok(piece.len())),
-        }
+        self.escape(queue);
+        let sent = ready!(self.inner.poll_send(cx, queue))?;
+        self.escaped -= sent;
+        Poll::Ready(Ok(sent))
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -121,6 +127,10 @@ impl Duplex for Telnet {
 
     fn linger(&self) -> Duration {
         self.inner.linger()
+    }
+
+    fn is_readable(&self) -> bool {
+        self.inner.is_readable()
     }
 
     fn losses(&self) -> Option<String> {
