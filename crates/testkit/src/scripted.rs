@@ -5,7 +5,7 @@
 //! Past the end of its script a conn gives nothing more, and takes everything. The [`Record`] shows
 //! what was sent, what was taken and whether the end was sent.
 //!
-//! The conn also holds its user to the contract of [`Duplex`]: receiving after the end, sending
+//! The conn also holds its user to the contract of [`conn::Duplex`]: receiving after the end, sending
 //! after the finish or sending nothing panics.
 
 mod play;
@@ -163,7 +163,7 @@ impl Script {
         self
     }
 
-    /// Answers [`Duplex::linger`] so.
+    /// Answers [`conn::Duplex::linger`] so.
     #[must_use]
     pub fn linger(mut self, time: Duration) -> Self {
         self.linger = time;
@@ -185,7 +185,7 @@ impl Script {
         self
     }
 
-    /// Answers [`Duplex::undelivered`] with `f` of the time since first asked and the bytes taken.
+    /// Answers [`conn::Duplex::undelivered`] with `f` of the time since first asked and the bytes taken.
     #[must_use]
     pub fn undelivered(
         mut self,
