@@ -36,7 +36,7 @@ pub(super) const ITEMS: &[Item] = &[
     Item::flag(|raw| raw.progress = true)
         .long("progress")
         .doc(Group::Output, "Show bytes, rate and time left on a terminal")
-        .ours("every_flag_sets_its_field"),
+        .ours("progress_is_drawn_on_a_terminal_with_the_size_of_a_file"),
     Item::flag(|raw| raw.json = true)
         .long("json")
         .doc(Group::Output, "Write events as JSON lines on standard error")
@@ -52,7 +52,7 @@ pub(super) const ITEMS: &[Item] = &[
         .long("explain")
         .doc(Group::Output, "Print what would be done, and stop")
         .more("Checks the command line and touches nothing: no name is looked up, no file opened.")
-        .ours("every_flag_sets_its_field"),
+        .ours("explain_says_what_would_be_done_and_does_nothing"),
     Item::with_value("engine", |_, given| values::engine(given))
         .long("nsock-engine")
         .words(values::ENGINES)
@@ -66,7 +66,7 @@ pub(super) const ITEMS: &[Item] = &[
         .long("test")
         .doc(Group::Output, "Say NCAT TEST: LISTEN when listening")
         .hidden()
-        .same("every_flag_sets_its_field"),
+        .same("test_marks_say_when_it_listens"),
     Item::new(None, Update::Help)
         .short('h')
         .long("help")
