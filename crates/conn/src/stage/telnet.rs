@@ -139,6 +139,10 @@ impl Duplex for Telnet {
         self.inner.losses()
     }
 
+    fn is_answering(&self) -> bool {
+        self.inner.is_answering()
+    }
+
     fn undelivered(&self) -> io::Result<Option<usize>> {
         self.inner.undelivered()
     }
