@@ -21,6 +21,8 @@ pub struct Telnet {
     ended: bool,
     /// No more replies are made: our direction has ended, or cannot be used.
     finished: bool,
+    /// Why a reply could not be sent.
+    failure: Option<io::Error>,
 }
 
 /// Replies held for a peer that asks without reading, in bytes; more are not made.
@@ -38,6 +40,7 @@ impl Telnet {
             escaped: 0,
             ended: false,
             finished: false,
+            failure: None,
         }
     }
 
@@ -48,9 +51,14 @@ impl Telnet {
         if self.escaped > 0 || self.finished {
             return Poll::Ready(());
         }
-        if ready!(self.inner.poll_send_all(cx, &mut self.replies)).is_err() {
+        if let Err(error) = ready!(self.inner.poll_send_all(cx, &mut self.replies)) {
             self.replies.clear();
             self.finished = true;
+            // After a broken pipe all that the peer sent is here; after a reset it need not be, and
+            // the system tells of it only once: the end that is then received is none.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.failure = Some(error);
+            }
         }
         Poll::Ready(())
     }
@@ -83,7 +91,7 @@ impl Duplex for Telnet {
         loop {
             let _ = self.poll_replies(cx);
             if self.ended {
-                return Poll::Ready(Ok(Recv::End));
+                return Poll::Ready(self.failure.take().map_or(Ok(Recv::End), Err));
             }
             if ready!(self.inner.poll_recv(cx, max, &mut self.raw))? == Recv::End {
                 self.ended = true;
