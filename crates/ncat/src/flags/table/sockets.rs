@@ -12,12 +12,12 @@ pub(super) const ITEMS: &[Item] = &[
         .long("4")
         .doc(Group::Addresses, "Use IPv4 only")
         .more("The last of -4, -6, -U and --vsock counts.")
-        .same("the_last_family_counts"),
+        .same("four_or_six_choose_the_address_of_a_name"),
     Item::flag(|raw| raw.family = Some(RawFamily::V6))
         .short('6')
         .long("6")
         .doc(Group::Addresses, "Use IPv6 only")
-        .same("the_last_family_counts"),
+        .same("four_or_six_choose_the_address_of_a_name"),
     Item::flag(|raw| raw.family = Some(RawFamily::Unix))
         .short('U')
         .long("unixsock")
@@ -26,18 +26,18 @@ pub(super) const ITEMS: &[Item] = &[
         .unix_only()
         .better(
             "a path that is too long is refused, not cut; a socket file that ncat made is removed",
-            "unix_sockets_take_one_path",
+            "our_path_is_removed_at_every_end",
         ),
     Item::flag(|raw| raw.transport = Some(RawTransport::Udp))
         .short('u')
         .long("udp")
         .doc(Group::Addresses, "Use UDP instead of default TCP")
-        .better("datagrams of up to 65507 bytes are kept whole", "udp_and_sctp_overwrite_each_other"),
+        .better("datagrams of up to 65507 bytes are kept whole", "the_longest_datagram_passes_through_the_client_both_ways"),
     Item::flag(|raw| raw.nodns = true)
         .short('n')
         .long("nodns")
         .doc(Group::Addresses, "Do not resolve hostnames via DNS")
-        .same("every_flag_sets_its_field"),
+        .same("numeric_only_never_looks_a_name_up"),
     Item::with_value("port", |raw, given| {
         raw.source_port = Some(values::source_port(given)?);
         Ok(())
@@ -48,7 +48,7 @@ pub(super) const ITEMS: &[Item] = &[
     .more("When listening, the port to listen on: -l -p N is -l N.")
     .better(
         "4294967297 and the like are out of range, not port 1",
-        "source_ports_are_read_as_ncat_reads_them",
+        "a_source_port_follows_the_family_that_answers",
     ),
     Item::with_value("addr", |raw, given| {
         raw.source = Some(given.text()?.to_owned());
@@ -57,11 +57,11 @@ pub(super) const ITEMS: &[Item] = &[
     .short('s')
     .long("source")
     .doc(Group::Addresses, "Specify source address to use (not with -l)")
-    .same("every_value_sets_its_field"),
+    .same("the_source_address_is_seen_by_the_server"),
     Item::flag(|raw| raw.zero_io = true)
         .short('z')
         .doc(Group::Addresses, "Zero-I/O mode, report connection status only")
-        .better("for UDP it tells open, closed and no answer apart", "every_flag_sets_its_field"),
+        .better("for UDP it tells open, closed and no answer apart", "udp_silence_is_two_seconds_by_default"),
     Item::flag(|raw| raw.listen = true)
         .short('l')
         .long("listen")
@@ -69,7 +69,7 @@ pub(super) const ITEMS: &[Item] = &[
         .more(
             "Operands: none for every address and port 31337; a port; a host; or a host and a port.",
         )
-        .same("listen_operands_are_read_as_ncat_reads_them"),
+        .same("host_and_port_in_every_arrangement"),
     Item::flag(|raw| raw.keep_open = true)
         .short('k')
         .long("keep-open")
@@ -78,7 +78,7 @@ pub(super) const ITEMS: &[Item] = &[
             "When connecting: go on sending after the peer has ended, until the end of input. TCP and \
              Unix stream sockets only.",
         )
-        .better("UDP peers expire, and are told apart", "every_flag_sets_its_field"),
+        .better("UDP peers expire, and are told apart", "one_client_after_another_and_all_at_once"),
     Item::with_value("n", |raw, given| {
         raw.max_conns = Some(values::number(given, 0, "0 to 4294967295")?);
         Ok(())
@@ -90,7 +90,7 @@ pub(super) const ITEMS: &[Item] = &[
     .better(
         "words and negative numbers are refused, where Ncat takes abc for 0 and crashes at -5; the \
          warning without -k is true",
-        "the_max_conns_warning_is_true",
+        "the_limit_fills_rejects_frees_and_accepts",
     ),
     Item::with_value("hosts", |raw, given| values::hosts(&mut raw.allow, given))
         .long("allow")
@@ -99,7 +99,7 @@ pub(super) const ITEMS: &[Item] = &[
         .better(
             "octet lists keep their commas, numbers that may mean several things are refused, IPv6 networks \
              cover what they say",
-            "what_is_unclear_is_refused_with_a_hint",
+            "one_address_a_range_a_prefix",
         ),
     Item::with_value("file", |raw, given| {
         raw.allow_files.push(given.path());
@@ -107,14 +107,14 @@ pub(super) const ITEMS: &[Item] = &[
     })
     .long("allowfile")
     .doc(Group::Listening, "A file of hosts allowed to connect to Ncat")
-    .better("comments from # to the end of the line; several files", "files"),
+    .better("comments from # to the end of the line; several files", "files_may_have_comments_and_octet_lists"),
     Item::with_value("hosts", |raw, given| values::hosts(&mut raw.deny, given))
         .long("deny")
         .doc(Group::Listening, "Deny given hosts from connecting to Ncat")
         .more("Wins over --allow.")
         .better(
             "refused when connecting, as --allow is, where Ncat forgets it",
-            "every_refused_combination_says_its_line",
+            "options_add_up_and_deny_wins",
         ),
     Item::with_value("file", |raw, given| {
         raw.deny_files.push(given.path());
@@ -124,7 +124,7 @@ pub(super) const ITEMS: &[Item] = &[
     .doc(Group::Listening, "A file of hosts denied from connecting to Ncat")
     .better(
         "refused when connecting, as --allowfile is, where Ncat forgets it; comments",
-        "every_refused_combination_says_its_line",
+        "files_may_have_comments_and_octet_lists",
     ),
     Item::with_value("what", |raw, given| {
         raw.slow_reader = Some(values::slow_reader(given)?);
@@ -138,5 +138,5 @@ pub(super) const ITEMS: &[Item] = &[
          does not fit its queue of 1 MiB. disconnect[,TIME], the default: disconnect it once it has \
          taken nothing for this time (5s) while bytes wait.",
     )
-    .ours("every_value_sets_its_field"),
+    .ours("a_stalled_client_is_cut_and_the_other_gets_every_byte"),
 ];

@@ -12,7 +12,10 @@ pub(super) const ITEMS: &[Item] = &[
     .short('o')
     .long("output")
     .doc(Group::Output, "Dump session data to a file")
-    .better("opened only when the command line is accepted", "every_value_sets_its_field"),
+    .better(
+        "opened only when the command line is accepted",
+        "both_directions_in_order_in_both_roles_and_both_forms_at_once",
+    ),
     Item::with_value("file", |raw, given| {
         raw.hex_dump = Some(given.path());
         Ok(())
@@ -20,36 +23,36 @@ pub(super) const ITEMS: &[Item] = &[
     .short('x')
     .long("hex-dump")
     .doc(Group::Output, "Dump session data as hex to a file")
-    .better("opened only when the command line is accepted", "every_value_sets_its_field"),
+    .better("opened only when the command line is accepted", "as_debians_ncat_writes_them"),
     Item::flag(|raw| raw.append_output = true)
         .long("append-output")
         .doc(Group::Output, "Append rather than clobber specified output files")
-        .same("every_flag_sets_its_field"),
+        .same("append_adds_and_its_absence_replaces"),
     Item::flag(|raw| raw.verbosity = raw.verbosity.saturating_add(1))
         .short('v')
         .long("verbose")
         .doc(Group::Output, "Set verbosity level (can be used several times)")
-        .same("verbosity_is_counted"),
+        .same("row_44_every_end_has_its_summary"),
     Item::flag(|raw| raw.progress = true)
         .long("progress")
         .doc(Group::Output, "Show bytes, rate and time left on a terminal")
-        .ours("every_flag_sets_its_field"),
+        .ours("progress_is_drawn_on_a_terminal_with_the_size_of_a_file"),
     Item::flag(|raw| raw.json = true)
         .long("json")
         .doc(Group::Output, "Write events as JSON lines on standard error")
-        .ours("every_flag_sets_its_field"),
+        .ours("events_of_a_client"),
     Item::with_value("fd", |raw, given| {
         raw.json_fd = Some(values::number(given, 1, "1 to 4294967295")?);
         Ok(())
     })
     .long("json-fd")
     .doc(Group::Output, "Write events to this descriptor; implies --json")
-    .ours("json_descriptors_are_numbers"),
+    .ours("events_go_where_they_are_sent"),
     Item::flag(|raw| raw.explain = true)
         .long("explain")
         .doc(Group::Output, "Print what would be done, and stop")
         .more("Checks the command line and touches nothing: no name is looked up, no file opened.")
-        .ours("every_flag_sets_its_field"),
+        .ours("explain_says_what_would_be_done_and_does_nothing"),
     Item::with_value("engine", |_, given| values::engine(given))
         .long("nsock-engine")
         .words(values::ENGINES)
@@ -63,7 +66,7 @@ pub(super) const ITEMS: &[Item] = &[
         .long("test")
         .doc(Group::Output, "Say NCAT TEST: LISTEN when listening")
         .hidden()
-        .same("every_flag_sets_its_field"),
+        .same("test_marks_say_when_it_listens"),
     Item::new(None, Update::Help)
         .short('h')
         .long("help")
