@@ -22,10 +22,10 @@ use tokio::time::{Instant, Sleep, sleep};
 pub const QUEUE_BYTES: u64 = 1024 * 1024;
 /// Bytes handed to a client's session at a time.
 const SERVING: usize = 256 * 1024;
-/// How long a source that has been flowing may pause before it counts as having nothing ready.
+/// How long a source may pause before it counts as having nothing ready.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A client whose peer has ended stays while it is not known whether the source has more: it may be
-/// held back by another client. It is woken by the answer; this only has to be long.
+/// A client whose peer has ended stays until the driver says that the source is quiet, which wakes
+/// it: this only has to be long.
 const UNKNOWN: Duration = Duration::from_secs(24 * 3600);
 /// How often clients with bytes waiting are looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -63,8 +63,10 @@ pub struct Driver {
     reads: bool,
     /// A full client has had a turn to take something since the last read.
     yielded: bool,
-    /// The source was not asked for a while, since a queue was full.
-    held_back: bool,
+    /// Runs while the source gives nothing, until it counts as quiet.
+    pause: Option<Pin<Box<Sleep>>>,
+    /// The source has been quiet since it last gave something or was held back.
+    rested: bool,
     /// Some client may have bytes waiting; while none has, nobody needs to be looked at.
     owes: bool,
 }
@@ -88,9 +90,9 @@ struct Shared {
     inbox_waiters: BTreeMap<u64, Waker>,
     driver: Option<Waker>,
     source_ended: bool,
-    last_read: Option<Instant>,
-    /// The source has not been asked since a client came first or the queues were full.
-    unasked: bool,
+    /// The source was asked and has given nothing for [`PAUSE`]. Only the driver can say so: a source
+    /// that a full client holds back has not been asked.
+    quiet: bool,
     /// The output side is done with; writers need not wait.
     flushed: Option<Waker>,
 }
@@ -119,15 +121,16 @@ impl Client {
     }
 }
 
-/// Whether `Conn::is_readable` can answer for it.
+/// Whether [`Conn::is_readable`] can answer for it.
+#[cfg(unix)]
 fn is_plain(conn: &Conn) -> bool {
-    #[cfg(unix)]
-    return conn.plain().is_some();
-    #[cfg(not(unix))]
-    return {
-        let _ = conn;
-        false
-    };
+    conn.plain().is_some()
+}
+
+/// Whether [`Conn::is_readable`] can answer for it.
+#[cfg(not(unix))]
+fn is_plain(_conn: &Conn) -> bool {
+    false
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
@@ -135,14 +138,6 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 }
 
 impl Shared {
-    fn wake_clients(&mut self) {
-        for client in self.clients.values_mut() {
-            if let Some(waker) = client.waker.take() {
-                waker.wake();
-            }
-        }
-    }
-
     fn wake_driver(&mut self) {
         if let Some(waker) = self.driver.take() {
             waker.wake();
@@ -168,7 +163,8 @@ pub fn hub(local: Conn, slow: SlowReader, reads: bool, datagram_size: usize) -> 
         writing: VecDeque::new(),
         reads,
         yielded: false,
-        held_back: false,
+        pause: None,
+        rested: false,
         owes: false,
     };
     (Hub { shared }, driver)
@@ -183,7 +179,8 @@ impl Hub {
         let mut shared = lock(&self.shared);
         shared.next_id += 1;
         let id = shared.next_id;
-        shared.unasked |= shared.clients.is_empty();
+        // While nobody was there the source was not asked.
+        shared.quiet &= !shared.clients.is_empty();
         let client = Client {
             queue: VecDeque::new(),
             queued: 0,
@@ -269,9 +266,7 @@ impl Driver {
                     return Poll::Pending;
                 }
                 if full && self.slow != SlowReader::Drop {
-                    // What the source has by the time it is asked again nobody knows.
-                    shared.unasked = true;
-                    self.held_back = true;
+                    (shared.quiet, self.rested, self.pause) = (false, false, None);
                     return Poll::Pending;
                 }
                 // Who is only waiting for a turn is not slow: nothing is dropped before it had one.
@@ -288,22 +283,13 @@ impl Driver {
                 datagram_read_max(self.datagram_size)
             };
             let polled = self.local.poll_recv(cx, max, &mut self.read);
+            if polled.is_pending() {
+                self.poll_quiet(cx);
+                return Poll::Pending;
+            }
             let mut shared = lock(&self.shared);
-            // The poller may be behind; a descriptor itself tells what is there.
-            let asked = shared.unasked && !(polled.is_pending() && self.local.is_readable());
-            shared.unasked &= !asked;
+            (shared.quiet, self.rested, self.pause) = (false, false, None);
             match polled {
-                Poll::Pending if asked => {
-                    // It has its pause from now on: at the very first, after it was held back, and
-                    // where only time can tell.
-                    let held_back = std::mem::take(&mut self.held_back);
-                    if held_back || shared.last_read.is_none() || !is_plain(&self.local) {
-                        shared.last_read = Some(Instant::now());
-                    }
-                    // Those whose peer has ended waited for this answer.
-                    shared.wake_clients();
-                    return Poll::Pending;
-                }
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(Recv::End)) => {
@@ -311,7 +297,6 @@ impl Driver {
                     self.reads = false;
                 }
                 Poll::Ready(Ok(Recv::Data)) => {
-                    shared.last_read = Some(Instant::now());
                     self.owes = true;
                     for piece in self.read.drain(..) {
                         for client in shared.clients.values_mut() {
@@ -320,10 +305,34 @@ impl Driver {
                     }
                 }
             }
-            shared.wake_clients();
+            wake_all(&mut shared);
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// The source has nothing at this moment: decides whether it is quiet, and if so tells the
+    /// clients, since those whose peer has ended wait for that.
+    fn poll_quiet(&mut self, cx: &mut Context<'_>) {
+        if lock(&self.shared).quiet {
+            return;
+        }
+        // The poller may be behind; it will wake us.
+        if self.local.is_readable() {
+            self.pause = None;
+            return;
+        }
+        // A descriptor that has rested can be asked; of anything else only time can tell.
+        if !(self.rested && is_plain(&self.local)) {
+            let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(PAUSE)));
+            if pause.as_mut().poll(cx).is_pending() {
+                return;
+            }
+        }
+        (self.pause, self.rested) = (None, true);
+        let mut shared = lock(&self.shared);
+        shared.quiet = true;
+        wake_all(&mut shared);
     }
 
     /// Looks for clients that take nothing.
@@ -358,6 +367,14 @@ impl Driver {
             }
         }
         waiting
+    }
+}
+
+fn wake_all(shared: &mut Shared) {
+    for client in shared.clients.values_mut() {
+        if let Some(waker) = client.waker.take() {
+            waker.wake();
+        }
     }
 }
 
@@ -470,15 +487,7 @@ impl Duplex for End {
 
     fn linger(&self) -> Duration {
         let shared = lock(&self.shared);
-        if shared.source_ended {
-            Duration::ZERO
-        } else if shared.unasked {
-            UNKNOWN
-        } else if shared.last_read.is_some_and(|at| at.elapsed() < PAUSE) {
-            PAUSE
-        } else {
-            Duration::ZERO
-        }
+        if shared.quiet || shared.source_ended { Duration::ZERO } else { UNKNOWN }
     }
 
     fn stop_recv(&mut self) {

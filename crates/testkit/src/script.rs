@@ -202,16 +202,20 @@ impl Peer {
         (out, ended)
     }
 
-    /// Whether the other side says nothing, not even an end, for `time`. This proves an absence,
-    /// which takes time; it is never used to be in step.
+    /// Fails unless the other side says nothing, not even an end, for `time`. This proves an
+    /// absence, which takes time; it is never used to be in step.
     ///
     /// # Panics
-    /// When the timeout cannot be set.
-    pub fn is_silent_for(&mut self, time: Duration) -> bool {
+    /// When something comes.
+    #[track_caller]
+    pub fn assert_silent_for(&mut self, time: Duration) {
         self.socket.set_read_timeout(Some(time)).expect("a timeout");
         let seen = self.socket.peek(&mut [std::mem::MaybeUninit::uninit()]);
         self.socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        let nothing = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut];
-        seen.is_err_and(|e| nothing.contains(&e.kind()))
+        match seen {
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            Ok(0) => panic!("the other side ended"),
+            seen => panic!("something came: {seen:?}"),
+        }
     }
 }

@@ -115,13 +115,13 @@ fn stdin_ends(transport: Transport, mode: Mode) {
             assert!(stage.finish(0).stdout.is_empty());
         }
         RecvOnly => {
-            assert!(stage.peer.is_silent_for(ABSENCE));
+            stage.peer.assert_silent_for(ABSENCE);
             stage.peer.send(b"late");
             assert_eq!(stage.close().finish(0).stdout, b"late");
         }
         NoShutdown => {
             assert_eq!(stage.peer.take(5), b"hello");
-            assert!(stage.peer.is_silent_for(ABSENCE));
+            stage.peer.assert_silent_for(ABSENCE);
             stage.peer.send(b"late");
             assert_eq!(stage.close().finish(0).stdout, b"late");
         }
@@ -164,13 +164,13 @@ fn half_close_silent(transport: Transport, mode: Mode) {
         KeepOpen => {
             // Standard output is given up at once, so that the next program in a pipeline goes on.
             assert_eq!(stage.ncat.wait_output_end(), b"first");
-            assert!(stage.peer.is_silent_for(ABSENCE));
+            stage.peer.assert_silent_for(ABSENCE);
             stage.ncat.send(b"more");
             stage.ncat.end_input();
             assert_eq!(stage.peer.drain(), (b"more".to_vec(), Ended::Fin));
         }
         SendOnly => {
-            assert!(stage.peer.is_silent_for(ABSENCE));
+            stage.peer.assert_silent_for(ABSENCE);
             stage.ncat.send(b"more");
             stage.ncat.end_input();
             assert_eq!(stage.peer.drain(), (b"more".to_vec(), Ended::Fin));

@@ -88,7 +88,7 @@ fn eof_quit() {
 fn eof_wait() {
     let (ncat, mut peer) = client("--eof=wait", Input::Bytes(b"hello".to_vec()));
     assert_eq!(peer.take(5), b"hello");
-    assert!(peer.is_silent_for(ABSENCE));
+    peer.assert_silent_for(ABSENCE);
     drop(peer);
     ncat.finish().expect_code(0);
 }
@@ -97,7 +97,7 @@ fn eof_wait() {
 fn eof_ncat_7_95() {
     let (mut ncat, mut peer) = client("--eof=ncat-7.95", Input::Held);
     peer.half_close();
-    assert!(peer.is_silent_for(ABSENCE));
+    peer.assert_silent_for(ABSENCE);
     ncat.send(b"more");
     ncat.end_input();
     assert_eq!(peer.drain(), (b"more".to_vec(), Ended::Fin));
