@@ -1,0 +1,472 @@
+//! What once went wrong at the edges: terminals, FIFOs, urgent data, resets, unread messages, limits.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+#![expect(clippy::disallowed_methods, reason = "the test is the other side of the socket")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use rustix::process::Signal;
+use testkit::process::{Input, Process, Program, ncat, shell};
+use testkit::script::{Listener, Peer};
+use testkit::{data, eventually, procfs};
+
+/// What takes longer than this has been forgotten. Shorter than the test kit's patience, where the
+/// failure is that nothing ever comes.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Starts a client of ours, which has its options but no address, and takes its connection.
+fn connected(program: Program) -> (Process, Peer) {
+    let listener = Listener::tcp();
+    let process = program.args(["127.0.0.1", &listener.port().to_string()]).start();
+    let peer = listener.accept();
+    peer.socket().set_read_timeout(Some(SOON)).unwrap();
+    (process, peer)
+}
+
+/// Runs `work` while the process is stopped, so that it finds all of its effects at once.
+fn while_stopped<T>(process: &Process, work: impl FnOnce() -> T) -> T {
+    process.signal(Signal::STOP);
+    eventually("its threads to stop", || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", process.pid())).unwrap().flatten();
+        let stopped = |stat: &str| stat.rsplit(") ").next().unwrap_or_default().starts_with('T');
+        let mut stats =
+            tasks.map(|t| fs::read_to_string(t.path().join("stat")).unwrap_or_default());
+        stats.all(|stat| stopped(&stat)).then_some(())
+    });
+    let done = work();
+    process.signal(Signal::CONT);
+    done
+}
+
+/// Waits until the process sleeps and stays asleep, or has shown for a second that it does not.
+fn settle(process: &Process) {
+    let until = Instant::now() + Duration::from_secs(1);
+    let look = || (procfs::cpu_ticks(process.pid()), procfs::wakeups(process.pid()));
+    let mut last = look();
+    eventually("rest", || {
+        std::thread::sleep(Duration::from_millis(100));
+        let now = look();
+        let rests = now == last;
+        last = now;
+        (rests || Instant::now() > until).then_some(())
+    });
+}
+
+/// Fails when the process is busy although there is nothing to do. A loop takes about 100 ticks.
+#[track_caller]
+fn assert_idle(process: &mut Process) {
+    settle(process);
+    let before = procfs::cpu_ticks(process.pid());
+    assert!(process.runs_for(Duration::from_secs(1)), "it ended: {}", process.messages());
+    let ticks = procfs::cpu_ticks(process.pid()) - before;
+    assert!(ticks <= 10, "{ticks} clock ticks in an idle second");
+}
+
+#[track_caller]
+fn assert_terminates(process: Process) {
+    process.signal(Signal::TERM);
+    process.finish_within(SOON);
+}
+
+/// A terminal's controller and the terminal, both ends of which do not block for us.
+fn terminal() -> (OwnedFd, OwnedFd) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let controller = openpt(flags).unwrap();
+    grantpt(&controller).unwrap();
+    unlockpt(&controller).unwrap();
+    let name = ptsname(&controller, Vec::new()).unwrap();
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let terminal = rustix::fs::open(name, flags, Mode::empty()).unwrap();
+    (controller, terminal)
+}
+
+fn fifo(dir: &tempfile::TempDir, name: &str) -> PathBuf {
+    let path = dir.path().join(name);
+    mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    path
+}
+
+fn open_writer(path: &Path) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+}
+
+/// Both ends of a FIFO: one to be standard input, and its first writer.
+fn open_both(path: &Path) -> (Input, File) {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let reader = rustix::fs::open(path, flags, Mode::empty()).unwrap();
+    let writer = open_writer(path).unwrap();
+    rustix::fs::fcntl_setfl(&reader, OFlags::empty()).unwrap();
+    (Input::Fd(reader), writer)
+}
+
+/// A pipe with a name, as small as they get, that nobody ever reads.
+fn unread(path: &Path) -> File {
+    let pipe = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    rustix::pipe::fcntl_setpipe_size(&pipe, 4096).unwrap();
+    pipe
+}
+
+#[test]
+fn lines_typed_ahead_need_no_further_key() {
+    const LINES: &[u8] = b"HELO x\nQUIT\n";
+    for stopped in [true, false] {
+        let (controller, terminal) = terminal();
+        let (ncat, mut peer) = connected(ncat::<&str>([]).input(Input::Fd(terminal)));
+        let mut keys = File::from(controller);
+        for _ in 0..10 {
+            match stopped {
+                true => while_stopped(&ncat, || keys.write_all(LINES)).unwrap(),
+                false => keys.write_all(LINES).unwrap(),
+            }
+            assert_eq!(peer.take(LINES.len()), LINES, "stopped: {stopped}");
+        }
+    }
+}
+
+#[test]
+fn the_controller_of_a_terminal_is_input_and_output() {
+    let (controller, terminal) = terminal();
+    let mut settings = rustix::termios::tcgetattr(&terminal).unwrap();
+    settings.make_raw();
+    rustix::termios::tcsetattr(&terminal, rustix::termios::OptionalActions::Now, &settings)
+        .unwrap();
+    let output = controller.try_clone().unwrap();
+    let (ncat, mut peer) = connected(ncat::<&str>([]).input(Input::Fd(controller)).output(output));
+    rustix::fs::fcntl_setfl(&terminal, OFlags::NONBLOCK).unwrap();
+    let mut terminal = File::from(terminal);
+    for _ in 0..3 {
+        terminal.write_all(b"hello").unwrap();
+        assert_eq!(peer.take(5), b"hello");
+        peer.send(b"world");
+        let mut got = Vec::new();
+        eventually("the bytes of the peer", || {
+            let mut buf = [0; 16];
+            let n = terminal.read(&mut buf).unwrap_or(0);
+            got.extend_from_slice(&buf[..n]);
+            (got.len() >= 5).then_some(())
+        });
+        assert_eq!(got, b"world", "{}", ncat.messages());
+    }
+}
+
+#[test]
+fn a_fifo_of_a_listener_may_change_writers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = fifo(&dir, "fifo");
+    let (input, mut first) = open_both(&path);
+    let mut ncat = ncat(["-l", "-k", "-v", "127.0.0.1", "0"]).input(input).start();
+    let at = ncat.listening();
+    // The FIFO is watched once a client has come; with none, nobody reads it.
+    let mut client = Peer::connect(at);
+    ncat.wait_message("Connection from");
+    first.write_all(b"first\n").unwrap();
+    assert_eq!(client.take(6), b"first\n");
+    drop(client);
+    settle(&ncat);
+    first.write_all(b"x\n").unwrap();
+    drop(first);
+    settle(&ncat);
+    // Had the end been seen, the second writer might find no reader, which is as good.
+    let _second = open_writer(&path);
+    let _client = Peer::connect(at);
+    assert_idle(&mut ncat);
+    assert_terminates(ncat);
+}
+
+#[test]
+fn a_fifo_of_a_client_may_change_writers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = fifo(&dir, "fifo");
+    let (input, mut first) = open_both(&path);
+    let (mut ncat, mut peer) = connected(ncat::<&str>([]).input(input));
+    // Until the peer, the connection and the FIFO are full: the end comes while it is not read.
+    let mut sent = 0;
+    loop {
+        let n = first.write(&[b'y'; 65536]).or_else(|_| {
+            settle(&ncat);
+            first.write(&[b'y'; 65536])
+        });
+        let Ok(n) = n else { break };
+        sent += n;
+    }
+    drop(first);
+    settle(&ncat);
+    let _second = open_writer(&path);
+    settle(&ncat);
+    peer.take(sent);
+    assert_idle(&mut ncat);
+    assert_terminates(ncat);
+}
+
+/// The bytes around an urgent one arrive, be they there already or come later.
+fn urgent_data_passes(args: &[&str], to_file: bool, stopped: bool) {
+    let what = format!("{args:?}, to a file: {to_file}, stopped: {stopped}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut program = ncat(args).held();
+    if to_file {
+        program = program.output(file.reopen().unwrap());
+    }
+    let (ncat, mut peer) = connected(program);
+    let arrived = |n: usize| match to_file {
+        true => eventually(&what, || fs::read(file.path()).ok().filter(|bytes| bytes.len() >= n)),
+        false => ncat.wait_output(n),
+    };
+    let tail = data::bytes(3, 3000).iter().map(|byte| byte & 0x7f).collect::<Vec<_>>();
+    let urgent = |peer: &mut Peer| {
+        assert_eq!(peer.socket().send_out_of_band(b"!").unwrap(), 1);
+        peer.send(b"after");
+    };
+    if stopped {
+        while_stopped(&ncat, || {
+            peer.send(b"before");
+            urgent(&mut peer);
+        });
+    } else {
+        peer.send(b"before");
+        arrived(6);
+        urgent(&mut peer);
+    }
+    arrived(11);
+    peer.send(&tail);
+    peer.half_close();
+    drop(peer.drain());
+    drop(peer);
+    let ended = ncat.finish_within(SOON).expect_code(0);
+    let got = if to_file { fs::read(file.path()).unwrap() } else { ended.stdout };
+    data::assert_same(&what, &got, &[b"beforeafter", &tail[..]].concat());
+}
+
+#[test]
+fn urgent_data_does_not_stop_what_follows() {
+    for stopped in [false, true] {
+        urgent_data_passes(&[], false, stopped);
+        urgent_data_passes(&[], true, stopped);
+        urgent_data_passes(&["-t"], false, stopped);
+        urgent_data_passes(&["-t"], true, stopped);
+    }
+}
+
+#[test]
+fn clients_one_after_another_are_all_served() {
+    const CLIENTS: usize = 1000;
+    let ncat = ncat(["-l", "-k", "-v", "127.0.0.1", "0"]).start();
+    let at = ncat.listening();
+    for _ in 0..CLIENTS {
+        Peer::connect(at).send(b"0123456789");
+    }
+    eventually("the last of them", || {
+        (ncat.messages().matches("Connection from").count() == CLIENTS
+            || ncat.messages().contains("denied")
+            || ncat.messages().contains("limit"))
+        .then_some(())
+    });
+    assert_eq!(ncat.wait_output(CLIENTS * 10).len(), CLIENTS * 10);
+    assert_terminates(ncat);
+}
+
+#[test]
+fn udp_replies_outlive_the_server() {
+    for _ in 0..5 {
+        let server = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        server.set_read_timeout(Some(SOON)).unwrap();
+        let port = server.local_addr().unwrap().port().to_string();
+        let mut ncat = ncat(["-u", "127.0.0.1", &port]).held().start();
+        ncat.send(b"q1\n");
+        let (_, from) = server.recv_from(&mut [0; 16]).unwrap();
+        let mut input = ncat.stdin().unwrap();
+        while_stopped(&ncat, || {
+            for i in 0..5 {
+                server.send_to(format!("reply{i}\n").as_bytes(), from).unwrap();
+            }
+            drop(server);
+            input.write_all(b"q2\n").unwrap();
+        });
+        let ended = ncat.finish_within(SOON).expect_code(1);
+        let text = String::from_utf8(ended.stdout).unwrap();
+        assert_eq!(text, "reply0\nreply1\nreply2\nreply3\nreply4\n");
+        assert!(ended.stderr.contains("refused"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn telnet_answers_to_one_who_left_lose_nothing() {
+    let body = b"motd\n".repeat(20_000);
+    let sent = [b"\xff\xfd\x18\xff\xfd\x20", &body[..], b"\xff\xfd\x27", &body, b"\xff\xfb\x01bye"];
+    for to_file in [false, true] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut program = ncat(["-t"]).held();
+        if to_file {
+            program = program.output(file.reopen().unwrap());
+        }
+        let (ncat, mut peer) = connected(program);
+        while_stopped(&ncat, || {
+            peer.send(&sent.concat());
+            drop(peer);
+        });
+        let ended = ncat.finish_within(SOON);
+        let got = if to_file { fs::read(file.path()).unwrap() } else { ended.stdout };
+        data::assert_same("what followed the commands", &got, &[&body[..], &body, b"bye"].concat());
+    }
+}
+
+#[test]
+fn a_receiver_may_begin_late() {
+    let late = |len: usize| {
+        let sent = data::bytes(5, len);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&sent).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        let (mut ncat, mut peer) = connected(ncat(["--send-only"]).input(Input::Fd(file.into())));
+        // It may be done, if the system has taken all; what counts is that it has not given up.
+        ncat.runs_for(Duration::from_millis(6300));
+        let (got, _) = peer.drain();
+        data::assert_same("what the receiver got", &got, &sent);
+        drop(peer);
+        ncat.finish_within(SOON).expect_code(0);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| late(3_000_000));
+        scope.spawn(|| late(8_000_000));
+    });
+}
+
+/// Short clients, each of which waits for the end of its connection.
+fn serves(at: std::net::SocketAddr, clients: usize) {
+    for i in 0..clients {
+        let mut client = Peer::connect(at);
+        client.socket().set_read_timeout(Some(SOON)).unwrap();
+        client.send(b"hi");
+        client.half_close();
+        assert_eq!(client.drain().0, b"", "client {i}");
+    }
+}
+
+#[test]
+fn unread_events_do_not_stop_a_listener() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = fifo(&dir, "events");
+    let _unread = unread(&path);
+    let line = r#"exec "$NCAT" -l -k -v --json-fd 3 127.0.0.1 0 3>"$EVENTS""#;
+    let ncat = shell(line).env("EVENTS", &path).start();
+    serves(ncat.listening(), 400);
+    ncat.wait_output(800);
+    assert_terminates(ncat);
+}
+
+#[test]
+fn unread_messages_do_not_stop_a_listener() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = fifo(&dir, "messages");
+    let _unread = unread(&path);
+    let line = r#"exec "$NCAT" -l -k -v 127.0.0.1 0 2>"$MESSAGES""#;
+    let ncat = shell(line).env("MESSAGES", &path).start();
+    serves(([127, 0, 0, 1], testkit::peer::listening_port(&ncat)).into(), 300);
+    ncat.wait_output(600);
+    assert_terminates(ncat);
+}
+
+#[test]
+fn one_who_does_not_read_but_sends_stops_nobody() {
+    const BYTES: usize = 16 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let mut ncat = ncat(["-l", "-k", "-v", "-U"]).args([&path]).held().start();
+    ncat.wait_message("Listening on");
+    let connect = || {
+        let mut peer = Peer::connect_unix(&path);
+        peer.send(b".");
+        peer
+    };
+    let (mut deaf, reader) = (connect(), connect());
+    ncat.wait_output(2);
+    deaf.socket().shutdown(Shutdown::Read).unwrap();
+    reader.socket().set_read_timeout(Some(SOON)).unwrap();
+    let sent = data::bytes(11, BYTES);
+    std::thread::scope(|scope| {
+        let (done, is_done) = std::sync::mpsc::channel::<()>();
+        // Once it is cut off nothing more can be sent; until then there is a sign of life.
+        scope.spawn(move || {
+            while is_done.recv_timeout(Duration::from_millis(100)).is_err_and(|e| {
+                e == std::sync::mpsc::RecvTimeoutError::Timeout && deaf.try_send(b".").is_ok()
+            }) {}
+        });
+        let got = scope.spawn(move || {
+            let mut got = vec![0; BYTES];
+            let mut at = 0;
+            let until = Instant::now() + SOON;
+            while at < BYTES && Instant::now() < until {
+                let rest = (at + 65536).min(BYTES);
+                at += Read::read(&mut reader.socket(), &mut got[at..rest]).unwrap_or(0);
+            }
+            drop((reader, done));
+            got.truncate(at);
+            got
+        });
+        ncat.send(&sent);
+        data::assert_same("what the reader got", &got.join().unwrap(), &sent);
+    });
+    assert_terminates(ncat);
+}
+
+#[test]
+fn a_limit_on_udp_senders_is_told_once() {
+    let ncat = ncat(["-u", "-l", "-k", "-m", "5", "127.0.0.1", "0"]).held().start();
+    let port = eventually("its port", || procfs::udp_ports(ncat.pid()).first().copied());
+    let senders: Vec<UdpSocket> =
+        (0..10).map(|_| UdpSocket::bind(("127.0.0.1", 0)).unwrap()).collect();
+    for round in 1..=2 {
+        for sender in &senders {
+            sender.send_to(b"line\n", ("127.0.0.1", port)).unwrap();
+        }
+        // The first five are served each time, and what they send comes after what is refused.
+        senders[0].send_to(b"last\n", ("127.0.0.1", port)).unwrap();
+        ncat.wait_output(30 * round);
+    }
+    ncat.signal(Signal::TERM);
+    let ended = ncat.finish_within(SOON);
+    assert_eq!(ended.stdout.len(), 60);
+    assert_eq!(
+        ended.stderr.lines().filter(|line| line.contains("limit")).count(),
+        1,
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn an_allowfile_that_is_no_text_is_called_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("allowed");
+    fs::write(&path, b"10.0.0.1\n\xff\xfe127.0.0.1\n").unwrap();
+    let ended = ncat(["-l", "--allowfile", path.to_str().unwrap(), "127.0.0.1", "0"]).run();
+    let ended = ended.expect_code(2);
+    assert!(ended.stderr.contains(path.to_str().unwrap()), "{}", ended.stderr);
+    assert!(ended.stderr.contains("line 2") || ended.stderr.contains(":2"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("open"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_taken_path_is_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("plain");
+    fs::write(&path, "precious").unwrap();
+    let ended = ncat(["-l", "-U", path.to_str().unwrap()]).run();
+    assert_ne!(ended.code(), Some(0));
+    assert!(ended.stderr.contains("exists"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("socket"), "{}", ended.stderr);
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    let path = dir.path().join("stale");
+    drop(Listener::unix(&path));
+    let ended = ncat(["-l", "-U", path.to_str().unwrap()]).run();
+    assert_ne!(ended.code(), Some(0));
+    assert!(ended.stderr.contains("socket"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("remove") || ended.stderr.contains("rm "), "{}", ended.stderr);
+}
