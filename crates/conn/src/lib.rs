@@ -115,6 +115,16 @@ pub trait Duplex: Send {
         None
     }
 
+    /// Nothing more will be received from this conn, though it has not ended: whoever keeps bytes for
+    /// it need not any longer.
+    fn stop_recv(&mut self) {}
+
+    /// Whether the peer's system answers what the transport asks it, be it only that there is no
+    /// room: then it is slow, not gone. False when nobody can say.
+    fn is_answering(&self) -> bool {
+        false
+    }
+
     /// Bytes sent that the peer's system has not acknowledged; `None` when nobody can say.
     ///
     /// # Errors
@@ -277,6 +287,22 @@ impl Conn {
             #[cfg(unix)]
             Body::Plain(_) => None,
             Body::Wrapped(duplex) => duplex.losses(),
+        }
+    }
+
+    /// See [`Duplex::stop_recv`].
+    pub fn stop_recv(&mut self) {
+        if let Body::Wrapped(duplex) = &mut self.body {
+            duplex.stop_recv();
+        }
+    }
+
+    /// See [`Duplex::is_answering`].
+    pub fn is_answering(&self) -> bool {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(plain) => plain.is_answering(),
+            Body::Wrapped(duplex) => duplex.is_answering(),
         }
     }
 

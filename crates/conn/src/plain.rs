@@ -194,6 +194,11 @@ impl Plain {
         }
     }
 
+    pub(crate) fn is_answering(&self) -> bool {
+        self.acknowledges
+            && self.output().is_some_and(|port| sys::socket::is_answering(port.as_fd()))
+    }
+
     pub(crate) fn undelivered(&self) -> io::Result<Option<usize>> {
         match (&self.input, &self.output) {
             (Input::Same, Output::Port(port)) if self.acknowledges => {

@@ -1,12 +1,17 @@
 //! One descriptor and the way to wait for it.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use sys::fd::FdKind;
 use tokio::io::Interest;
-use tokio::io::unix::{AsyncFd, AsyncFdRegisterError};
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard, AsyncFdRegisterError};
+use tokio::time::{Sleep, sleep};
 
 /// A transfer of fewer bytes than this is no bulk transfer.
 const SHORT: usize = 16 * 1024;
@@ -21,7 +26,16 @@ pub struct Port {
     wait: Wait,
     kind: FdKind,
     exclusive: bool,
+    /// Set while a direction whose readiness can no longer be trusted is tried again by the clock.
+    again: [Mutex<Option<Pin<Box<Sleep>>>>; 2],
 }
+
+/// Index into [`Port::again`].
+const READ: usize = 0;
+/// Index into [`Port::again`].
+const WRITE: usize = 1;
+/// Between two tries of such a direction.
+const AGAIN: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 enum Wait {
@@ -49,7 +63,7 @@ impl Port {
         sys::fd::set_nonblocking(fd.as_fd())?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         let wait = Wait::Registered(register(fd, interest)?);
-        Ok(Self { wait, kind: FdKind::Socket, exclusive: true })
+        Ok(Self { wait, kind: FdKind::Socket, exclusive: true, again: Default::default() })
     }
 
     /// A datagram socket of our own. Its errors (nobody listens there) make it readable too.
@@ -66,7 +80,7 @@ impl Port {
             interest | Interest::PRIORITY
         };
         let wait = Wait::Registered(register(fd, interest)?);
-        Ok(Self { wait, kind: FdKind::Socket, exclusive: true })
+        Ok(Self { wait, kind: FdKind::Socket, exclusive: true, again: Default::default() })
     }
 
     /// A descriptor that others may share: standard input, or standard output with `write`. Our own
@@ -77,6 +91,8 @@ impl Port {
     pub fn shared(fd: BorrowedFd<'_>, write: bool) -> io::Result<Self> {
         let kind = sys::fd::kind(fd)?;
         let reopened = match kind {
+            // Opening a terminal's master again would make another terminal.
+            FdKind::Terminal if sys::fd::is_terminal_master(fd) => None,
             FdKind::Pipe | FdKind::Terminal => sys::fd::reopen_nonblocking(fd, write).ok(),
             _ => None,
         };
@@ -94,7 +110,7 @@ impl Port {
                 Err(refused) => Wait::Never(refused.into_parts().0),
             },
         };
-        Ok(Self { wait, kind, exclusive })
+        Ok(Self { wait, kind, exclusive, again: Default::default() })
     }
 
     /// What it refers to.
@@ -122,8 +138,31 @@ impl Port {
         if self.is_guarded() { 4096 } else { usize::MAX }
     }
 
+    /// Takes it that nothing is ready, and waits: for the system's word, or, once a hang-up has been
+    /// seen, by the clock. The runtime takes a hang-up to be final and calls the descriptor ready
+    /// for ever; a FIFO's is undone by the next process that opens it.
+    fn wait_for(
+        &self,
+        direction: usize,
+        cx: &mut Context<'_>,
+        mut guard: AsyncFdReadyGuard<'_, OwnedFd>,
+    ) -> Poll<()> {
+        let ready = guard.ready();
+        let is_spoilt =
+            if direction == READ { ready.is_read_closed() } else { ready.is_write_closed() };
+        guard.clear_ready();
+        if !is_spoilt {
+            return Poll::Ready(());
+        }
+        let mut again = self.again[direction].lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = again.get_or_insert_with(|| Box::pin(sleep(AGAIN)));
+        ready!(pause.as_mut().poll(cx));
+        *again = None;
+        Poll::Ready(())
+    }
+
     /// Calls `f` when the descriptor is readable, again as long as it says `WouldBlock`.
-    /// `f` returns its result and whether it took all there was, which saves a call.
+    /// `f` returns its result and whether that was less than it asked for.
     ///
     /// # Errors
     /// Those of `f`.
@@ -136,14 +175,18 @@ impl Port {
         loop {
             let mut guard = ready!(fd.poll_read_ready(cx))?;
             if self.is_guarded() && !sys::fd::is_readable(self.as_fd()) {
-                guard.clear_ready();
+                ready!(self.wait_for(READ, cx, guard));
                 continue;
             }
             match f(self.as_fd()) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.wait_for(READ, cx, guard));
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Ok((value, drained)) => {
-                    if drained && self.exclusive {
+                Ok((value, short)) => {
+                    // A short read is often the last, but a terminal gives line by line, a packet
+                    // pipe packet by packet, and TCP stops at urgent data: ask before waiting.
+                    if short && !sys::fd::is_readable(self.as_fd()) {
                         guard.clear_ready();
                     }
                     return Poll::Ready(Ok(value));
@@ -166,13 +209,15 @@ impl Port {
             return Poll::Ready(direct(self, |fd| f(fd).map(|value| (value, false))));
         };
         loop {
-            let mut guard = ready!(fd.poll_write_ready(cx))?;
+            let guard = ready!(fd.poll_write_ready(cx))?;
             if self.is_guarded() && !sys::fd::is_writable(self.as_fd()) {
-                guard.clear_ready();
+                ready!(self.wait_for(WRITE, cx, guard));
                 continue;
             }
             match f(self.as_fd()) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.wait_for(WRITE, cx, guard));
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 result => return Poll::Ready(result),
             }
@@ -183,7 +228,7 @@ impl Port {
     /// again as long as it says `WouldBlock`.
     ///
     /// # Errors
-    /// Those of `f`.
+    /// Those of `f`; `Unsupported` when it goes on saying `WouldBlock` though both are ready.
     pub fn poll_move(
         &self,
         to: &Port,
@@ -207,14 +252,12 @@ impl Port {
                     let empty = self.is_pollable() && !sys::fd::is_readable(self.as_fd());
                     let full = to.is_pollable() && !sys::fd::is_writable(to.as_fd());
                     match (from_guard, to_guard) {
-                        (Some(mut guard), _) if empty => guard.clear_ready(),
-                        (_, Some(mut guard)) if full => guard.clear_ready(),
-                        // Both became ready meanwhile: try again, but do not insist.
+                        (Some(guard), _) if empty => ready!(self.wait_for(READ, cx, guard)),
+                        (_, Some(guard)) if full => ready!(to.wait_for(WRITE, cx, guard)),
+                        // Both became ready meanwhile: try again. When the kernel insists that it
+                        // cannot, though both are ready (urgent data), it declines this pair.
                         _ if raced < 3 => raced += 1,
-                        _ => {
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
+                        _ => return Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
                     }
                 }
                 Ok(n) => {

@@ -100,11 +100,16 @@ struct Client {
     cut: Option<oneshot::Sender<u64>>,
     sent_seen: u64,
     moved_at: Instant,
+    /// Its session will take no more; nothing waits for it and nobody waits because of it.
+    stopped: bool,
 }
 
 impl Client {
     /// Bytes given to this client that its connection has not taken.
     fn waiting(&self) -> u64 {
+        if self.stopped {
+            return 0;
+        }
         (self.pushed - self.skipped).saturating_sub(self.totals.read().0)
     }
 }
@@ -164,6 +169,7 @@ impl Hub {
             cut: Some(cut),
             sent_seen: 0,
             moved_at: Instant::now(),
+            stopped: false,
         };
         shared.clients.insert(id, client);
         shared.wake_driver();
@@ -255,9 +261,15 @@ impl Driver {
             };
             let polled = self.local.poll_recv(cx, max, &mut self.read);
             let mut shared = lock(&self.shared);
-            shared.unasked = false;
+            let was_unasked = std::mem::take(&mut shared.unasked);
             match polled {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    // A client that has ended already may have waited for this answer.
+                    if was_unasked {
+                        wake_all(&mut shared);
+                    }
+                    return Poll::Pending;
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(Recv::End)) => {
                     shared.source_ended = true;
@@ -273,11 +285,7 @@ impl Driver {
                     }
                 }
             }
-            for client in shared.clients.values_mut() {
-                if let Some(waker) = client.waker.take() {
-                    waker.wake();
-                }
-            }
+            wake_all(&mut shared);
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -318,8 +326,19 @@ impl Driver {
     }
 }
 
+fn wake_all(shared: &mut Shared) {
+    for client in shared.clients.values_mut() {
+        if let Some(waker) = client.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
 /// Queues a piece for one client, in datagrams' lengths.
 fn give(client: &mut Client, piece: &Bytes, slow: SlowReader, datagram_size: usize) {
+    if client.stopped {
+        return;
+    }
     let len = piece.len() as u64;
     if client.waiting() == 0 {
         (client.sent_seen, client.moved_at) = (client.totals.read().0, Instant::now());
@@ -426,6 +445,15 @@ impl Duplex for End {
         let shared = lock(&self.shared);
         let flows = shared.unasked || shared.last_read.is_some_and(|at| at.elapsed() < PAUSE);
         if flows && !shared.source_ended { PAUSE } else { Duration::ZERO }
+    }
+
+    fn stop_recv(&mut self) {
+        let mut shared = lock(&self.shared);
+        if let Some(client) = shared.client(self.id) {
+            client.stopped = true;
+            client.queue.clear();
+        }
+        shared.wake_driver();
     }
 
     fn losses(&self) -> Option<String> {

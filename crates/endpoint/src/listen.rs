@@ -93,10 +93,13 @@ impl StreamListener {
         Poll::Ready(self.accepted(stream.into_std()?.into(), &from.into()))
     }
 
+    /// What fails here is this client's misfortune, not the listener's.
     fn accepted(&self, socket: Socket, from: &SockAddr) -> io::Result<Accepted> {
         let info = stream::info(&socket, from);
         let peer = from.as_socket();
-        Ok(Accepted { conn: stream::conn(socket, info, self.is_tcp)?, peer })
+        let conn = stream::conn(socket, info, self.is_tcp)
+            .map_err(|error| io::Error::new(io::ErrorKind::ConnectionAborted, error))?;
+        Ok(Accepted { conn, peer })
     }
 }
 

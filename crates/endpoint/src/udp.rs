@@ -93,6 +93,7 @@ fn client(
         batch: RecvBatch::new(),
         received: Vec::new(),
         truncated: 0,
+        refused: None,
         _bound: bound,
     };
     Ok(Conn::from_duplex(info, Shape::Message, Box::new(duplex)))
@@ -104,6 +105,8 @@ struct Client {
     batch: RecvBatch,
     received: Vec<Datagram>,
     truncated: u64,
+    /// The peer's system has refused what was sent; told when nothing more waits.
+    refused: Option<io::Error>,
     _bound: Option<BoundPath>,
 }
 
@@ -114,7 +117,20 @@ impl Duplex for Client {
         _max: usize,
         out: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<Recv>> {
-        ready!(self.socket.poll_recv(cx, &mut self.batch, &mut self.received))?;
+        // The system reports a refusal before the datagrams that came earlier: those first.
+        loop {
+            match self.socket.poll_recv(cx, &mut self.batch, &mut self.received) {
+                Poll::Ready(Ok(_)) => break,
+                Poll::Ready(Err(error)) if self.refused.is_none() && is_refusal(&error) => {
+                    self.refused = Some(error);
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => match self.refused.take() {
+                    Some(error) => return Poll::Ready(Err(error)),
+                    None => return Poll::Pending,
+                },
+            }
+        }
         for datagram in self.received.drain(..) {
             self.truncated += u64::from(datagram.truncated);
             out.push_back(datagram.data);
@@ -321,13 +337,7 @@ impl Listener {
 
     /// An error of the socket belongs to its only peer; without one it is nobody's.
     fn report(&self, error: io::Error) -> io::Result<()> {
-        use io::ErrorKind::{
-            ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable,
-        };
-        if !matches!(
-            error.kind(),
-            ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable
-        ) {
+        if !is_refusal(&error) {
             return Err(error);
         }
         if self.single
@@ -339,6 +349,16 @@ impl Listener {
         }
         Ok(())
     }
+}
+
+/// Whether an error only says that a datagram did not get through (ICMP): it is the peer's, and the
+/// socket goes on working.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
+    matches!(
+        error.kind(),
+        ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable
+    )
 }
 
 impl PeerState {

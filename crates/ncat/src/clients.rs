@@ -50,6 +50,11 @@ pub(crate) async fn serve(
     if is_message {
         rules.idle = Some(rules.idle.unwrap_or(DATAGRAM_PEER_IDLE));
     }
+    // At the end of input a client that takes nothing would keep the others' listener from ending.
+    rules.stall = match spec.slow_reader {
+        plan::SlowReader::Disconnect(time) => Some(time),
+        _ => None,
+    };
     let slow = match spec.slow_reader {
         plan::SlowReader::Wait => SlowReader::Wait,
         plan::SlowReader::Drop => SlowReader::Drop,
@@ -112,12 +117,15 @@ async fn admit_all(
                         return Exit::Network;
                     }
                 };
+                door.make_room().await;
                 let name = accepted.conn.info.peer.clone();
                 if let Some(pass) = door.admit(context, accepted.peer, &name, protocol) {
                     let client = client(context, room, accepted.conn, pass);
                     sessions.spawn(client);
                 }
                 while sessions.try_join_next().is_some() {}
+                // Those who are in get their turn before the next one comes.
+                tokio::task::yield_now().await;
             },
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Listeners::Datagrams(datagrams) => {

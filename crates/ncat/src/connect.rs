@@ -154,7 +154,7 @@ fn failed(context: &Context, peer: &str, outcome: &Outcome, error: &SessionError
         Side::Remote => {
             let mut more = vec![format!("peer {peer}; {moved}")];
             if error.undelivered > 0 {
-                more.push(format!("{} bytes are known not to have arrived", error.undelivered));
+                more.push(format!("{} bytes are not known to have arrived", error.undelivered));
             }
             context.talk.error(&format!("{reason}."), &more);
             Exit::Network

@@ -54,6 +54,7 @@ fn judge(
     protocol: Protocol,
 ) -> impl FnMut(Option<SocketAddr>, &str) -> bool + Send {
     let mut refused = HashSet::new();
+    let mut has_warned = false;
     move |peer, name: &str| {
         let refusal = match door.judge(&gate, peer, protocol) {
             Ok(pass) => {
@@ -63,6 +64,10 @@ fn judge(
             }
             Err(refusal) => refusal,
         };
+        if refusal.is_full && !has_warned {
+            has_warned = true;
+            door.warn_full(name);
+        }
         if refused.len() >= REFUSED_MAX {
             refused.clear();
         }

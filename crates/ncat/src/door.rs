@@ -10,17 +10,22 @@ use plan::access::AccessRules;
 use crate::run::Context;
 use crate::talk::Talk;
 
+/// Turns given to the sessions of clients before another is refused for want of room.
+const TURNS: u32 = 8;
+
 /// Why a client was turned away.
 pub(crate) struct Refusal {
     /// In Ncat's words.
     why: String,
     /// The rule that decided it, where one did.
     rule: String,
+    /// It was for want of room.
+    pub(crate) is_full: bool,
 }
 
 impl Refusal {
     fn not_allowed(rule: String) -> Self {
-        Self { why: "not allowed".into(), rule }
+        Self { why: "not allowed".into(), rule, is_full: false }
     }
 }
 
@@ -48,6 +53,16 @@ impl Door {
         Self { talk, access, max_conns, inside: Arc::default() }
     }
 
+    /// When every place is taken, lets those who have left already be seen to leave.
+    pub(crate) async fn make_room(&self) {
+        for _ in 0..TURNS {
+            if self.inside.load(Ordering::Relaxed) < self.max_conns {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Lets a client in, or says why not: first the limit, then the access rules, then the gate.
     pub(crate) fn judge(
         &self,
@@ -57,7 +72,7 @@ impl Door {
     ) -> Result<Pass, Refusal> {
         if self.inside.load(Ordering::Relaxed) >= self.max_conns {
             let why = format!("connection limit reached ({})", self.max_conns);
-            return Err(Refusal { why, rule: String::new() });
+            return Err(Refusal { why, rule: String::new(), is_full: true });
         }
         let verdict = self.access.check(peer.map(|addr| addr.ip()));
         if !verdict.is_allowed() {
@@ -98,6 +113,19 @@ impl Door {
     /// Says that a client was turned away.
     pub(crate) fn tell(&self, name: &str, refusal: &Refusal) {
         self.talk.refused(name, &refusal.why, &refusal.rule);
+    }
+
+    /// Says once, whatever the level, that datagrams are lost for want of room: nobody else would.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn warn_full(&self, name: &str) {
+        let first = format!("Warning: connection limit reached ({}).", self.max_conns);
+        let more = [
+            format!(
+                "datagrams of {name} and of other new senders are dropped until one falls silent"
+            ),
+            "hint: -m allows more senders at once, -i forgets silent ones sooner".into(),
+        ];
+        self.talk.error(&first, &more);
     }
 
     /// The place of a client who was judged fit to enter and whose [`Pass`] was left behind.

@@ -171,10 +171,14 @@ async fn load_access(context: &Context, spec: &Listen) -> Result<AccessRules, Ex
     }
     let (access, family, numeric) = (spec.access.clone(), family(spec.family), spec.numeric);
     let load = move || {
-        AccessRules::load(&access, &mut |path| std::fs::read_to_string(path), &mut |host| {
-            let found = sys::resolve::resolve(host, 0, family, numeric)?;
-            Ok(found.into_iter().map(|addr| addr.ip()).collect())
-        })
+        AccessRules::load(
+            &access,
+            &mut |path| Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned()),
+            &mut |host| {
+                let found = sys::resolve::resolve(host, 0, family, numeric)?;
+                Ok(found.into_iter().map(|addr| addr.ip()).collect())
+            },
+        )
     };
     let loaded = tokio::task::spawn_blocking(load).await;
     let error = match loaded {

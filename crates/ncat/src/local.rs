@@ -79,6 +79,7 @@ pub(crate) fn rules(plan: &Plan, listens: bool, is_message: bool) -> Rules {
         after_local_end,
         on_remote_end: if goes_on { OnRemoteEnd::Continue } else { OnRemoteEnd::Drain },
         idle: plan.limits.idle_timeout,
+        stall: None,
         datagram_size: plan.limits.datagram_size,
     }
 }

@@ -159,7 +159,7 @@ impl Context {
             }
             OpenError::PathInUse { path, error } => {
                 let line = format!("bind to {}: {}. QUITTING.", path.display(), words(error));
-                self.talk.error(&line, &bind_hint(error));
+                self.talk.error(&line, &path_hint(path, error));
                 (Exit::Local, words(error))
             }
             OpenError::Denied(denied) => {
@@ -230,10 +230,28 @@ fn hint(error: &std::io::Error) -> Option<String> {
     Some(format!("hint: {text}"))
 }
 
+/// What stands in the way of a Unix socket.
+fn path_hint(path: &std::path::Path, error: &std::io::Error) -> Vec<String> {
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return bind_hint(error);
+    }
+    #[cfg(unix)]
+    let is_socket = std::fs::symlink_metadata(path)
+        .is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()));
+    #[cfg(not(unix))]
+    let is_socket = path.exists();
+    let text = if is_socket {
+        "a socket is there already; remove it if no program listens on it any more (ss -xlp)"
+    } else {
+        "the path exists and is no socket"
+    };
+    vec![format!("hint: {text}")]
+}
+
 fn bind_hint(error: &std::io::Error) -> Vec<String> {
     use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
     let text = match error.kind() {
-        AddrInUse => "another program listens there (ss -lnp shows which), or the path exists",
+        AddrInUse => "another program listens there (ss -lnp shows which)",
         AddrNotAvailable => "it is not an address of this machine",
         PermissionDenied => "ports below 1024 need privilege; a path needs a writable directory",
         _ => return Vec::new(),

@@ -26,7 +26,7 @@ pub(crate) struct Talk {
 struct Inner {
     level: u8,
     test_marks: bool,
-    events: Option<Mutex<Box<dyn Write + Send>>>,
+    events: Option<Mutex<Events>>,
     started: Instant,
 }
 
@@ -34,10 +34,9 @@ impl Talk {
     /// # Errors
     /// When the descriptor for events is not open.
     pub(crate) fn new(spec: &TalkSpec, started: Instant) -> io::Result<Self> {
-        let events: Option<Box<dyn Write + Send>> = match spec.json_fd {
+        let events = match spec.json_fd {
             None => None,
-            Some(2) => Some(Box::new(io::stderr())),
-            Some(fd) => Some(Box::new(event_file(fd)?)),
+            Some(fd) => Some(Events { out: event_file(fd)?, lost: 0 }),
         };
         let inner = Inner {
             level: spec.verbosity,
@@ -67,14 +66,14 @@ impl Talk {
     /// A message at `-v`.
     pub(crate) fn verbose(&self, line: impl FnOnce() -> String) {
         if self.inner.level >= 1 {
-            put(&format!("Ncat: {}\n", line()));
+            put_if_read(&format!("Ncat: {}\n", line()));
         }
     }
 
     /// A message at `-vv`.
     pub(crate) fn debug(&self, line: impl FnOnce() -> String) {
         if self.inner.level >= 2 {
-            put(&format!("NCAT DEBUG: {}\n", line()));
+            put_if_read(&format!("NCAT DEBUG: {}\n", line()));
         }
     }
 
@@ -96,16 +95,7 @@ impl Talk {
 
     fn event(&self, name: &str, fields: Value) {
         let Some(events) = &self.inner.events else { return };
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mut line = json!({ "v": EVENT_VERSION, "event": name, "time": time.as_secs_f64() });
-        if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
-            line.extend(fields);
-        }
-        let mut text = line.to_string();
-        text.push('\n');
-        // Nobody may be reading any more; the session is worth more than its events.
-        let mut out = events.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = out.write_all(text.as_bytes());
+        events.lock().unwrap_or_else(PoisonError::into_inner).write(name, fields);
     }
 
     /// Listening, with the real port.
@@ -242,12 +232,64 @@ pub(crate) fn put(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// As [`put`], for lines that the session need not wait for: nothing is said into a pipe that is
+/// full because nobody reads it.
+fn put_if_read(text: &str) {
+    #[cfg(unix)]
+    if !sys::fd::is_writable(std::os::fd::AsFd::as_fd(&io::stderr())) {
+        return;
+    }
+    put(text);
+}
+
+/// The event lines' way out. The session is worth more than its events: when nobody reads them they
+/// are dropped, and counted.
+struct Events {
+    out: File,
+    lost: u64,
+}
+
+impl Events {
+    fn write(&mut self, name: &str, fields: Value) {
+        #[cfg(unix)]
+        if !sys::fd::is_writable(std::os::fd::AsFd::as_fd(&self.out)) {
+            self.lost += 1;
+            return;
+        }
+        let mut text = String::new();
+        if self.lost > 0 {
+            text = line("lost", json!({ "count": self.lost }));
+            self.lost = 0;
+        }
+        text.push_str(&line(name, fields));
+        let _ = self.out.write_all(text.as_bytes());
+    }
+}
+
+fn line(name: &str, fields: Value) -> String {
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut line = json!({ "v": EVENT_VERSION, "event": name, "time": time.as_secs_f64() });
+    if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
+        line.extend(fields);
+    }
+    let mut text = line.to_string();
+    text.push('\n');
+    text
+}
+
 #[cfg(unix)]
 fn event_file(fd: u32) -> io::Result<File> {
     Ok(File::from(sys::fd::duplicate_number(fd)?))
 }
 
 #[cfg(not(unix))]
-fn event_file(_fd: u32) -> io::Result<File> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "only --json-fd 2 works on this system"))
+fn event_file(fd: u32) -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    if fd != 2 {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "only --json-fd 2 works on this system",
+        ));
+    }
+    Ok(File::from(io::stderr().as_handle().try_clone_to_owned()?))
 }

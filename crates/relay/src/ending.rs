@@ -58,6 +58,9 @@ pub struct Rules {
     pub on_remote_end: OnRemoteEnd,
     /// Longest time with no byte in either direction.
     pub idle: Option<Duration>,
+    /// Longest time at the end in which a peer that answers may acknowledge nothing; `None` waits as
+    /// long as its system answers. A peer that does not answer is given up sooner.
+    pub stall: Option<Duration>,
     /// Bytes of a stream that make one datagram.
     pub datagram_size: usize,
 }
@@ -70,6 +73,7 @@ impl Default for Rules {
             after_local_end: AfterLocalEnd::Stay,
             on_remote_end: OnRemoteEnd::Drain,
             idle: None,
+            stall: None,
             datagram_size: 8192,
         }
     }

@@ -26,7 +26,7 @@ pub struct SessionError {
     /// What happened.
     #[source]
     pub error: io::Error,
-    /// Bytes that were taken from our input and are known not to have arrived, or not known to.
+    /// Bytes that were taken from our input and are not known to have arrived.
     pub undelivered: u64,
 }
 

@@ -159,8 +159,9 @@ impl Session {
         // A stage may have made more of what it took (telnet doubles 255).
         let undelivered = tally.taken.saturating_sub(tally.delivered);
         self.error.get_or_insert(SessionError { side, error, undelivered });
-        // Our own input failing, or a datagram refused, leaves nothing to wait for.
-        if side == Side::LocalInput || self.remote.shape == Shape::Message {
+        self.local.stop_recv();
+        // Our own input failing leaves nothing to wait for.
+        if side == Side::LocalInput {
             self.recv_state = Direction::Failed;
         }
     }
@@ -168,6 +169,16 @@ impl Session {
     fn fail_recv(&mut self, side: Side, error: io::Error) {
         self.recv_state = Direction::Failed;
         self.error.get_or_insert(SessionError { side, error, undelivered: 0 });
+    }
+
+    /// A datagram that was refused leaves nothing to wait for, once what had arrived is delivered.
+    fn give_up_refused_datagrams(&mut self) {
+        let is_refused =
+            self.send_state == Direction::Failed && self.remote.shape == Shape::Message;
+        let is_waiting = self.recv_state == Direction::Open && self.recv.is_drained();
+        if is_refused && is_waiting && !self.recv.yielded {
+            self.recv_state = Direction::Failed;
+        }
     }
 
     /// Adds what has moved since last time to the shared totals, and notes activity.
@@ -239,11 +250,12 @@ impl Session {
         if is_nothing_to_see {
             return self.poll_flush(cx, ended_by);
         }
+        self.local.stop_recv();
         let now = Instant::now();
         let heard_at = self.last_active.unwrap_or(now);
         let listening = self.recv_state == Direction::Open;
         let settle = self.settle.get_or_insert_with(|| Settle::new(ended_by, now));
-        match settle.poll(cx, &self.remote, listening.then_some(heard_at)) {
+        match settle.poll(cx, &self.remote, listening.then_some(heard_at), self.rules.stall) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) => {
                 let ended_by = settle.ended_by;
@@ -259,6 +271,7 @@ impl Session {
     /// Ends once our output has everything that was taken from the peer, and nothing more.
     fn poll_flush(&mut self, cx: &mut Context<'_>, ended_by: EndedBy) -> Poll<Outcome> {
         self.flushing = Some(ended_by);
+        self.local.stop_recv();
         if self.recv_state == Direction::Open {
             match self.recv.poll_flush(cx, &mut self.remote, &mut self.local) {
                 Poll::Pending => return Poll::Pending,
@@ -321,6 +334,7 @@ impl Future for Session {
         if this.recv_state == Direction::Open && this.flushing.is_none() {
             this.poll_recv(cx);
         }
+        this.give_up_refused_datagrams();
         this.account();
         if let Poll::Ready(outcome) = this.decide(cx) {
             return Poll::Ready(outcome);

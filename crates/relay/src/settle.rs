@@ -11,7 +11,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::ending::EndedBy;
 
-/// How long a peer may acknowledge nothing at the end before we give up on what it was sent.
+/// How long a peer's system may leave us without an answer at the end before we give up on what it
+/// was sent. One that answers that it has no room is waited for: its program is slow, not gone.
 const STALL: Duration = Duration::from_secs(5);
 /// How long a peer that has acknowledged everything may be silent before we close on it.
 const QUIET: Duration = Duration::from_millis(250);
@@ -22,7 +23,8 @@ const MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Settle {
     pub(crate) ended_by: EndedBy,
     unacknowledged: usize,
-    progress_at: Instant,
+    moved_at: Instant,
+    answered_at: Instant,
     delivered_at: Option<Instant>,
     tick: Pin<Box<Sleep>>,
     pause: Duration,
@@ -33,7 +35,8 @@ impl Settle {
         Self {
             ended_by,
             unacknowledged: usize::MAX,
-            progress_at: now,
+            moved_at: now,
+            answered_at: now,
             delivered_at: None,
             tick: Box::pin(sleep(Duration::ZERO)),
             pause: Duration::from_millis(1),
@@ -48,6 +51,7 @@ impl Settle {
         cx: &mut Context<'_>,
         remote: &Conn,
         heard_at: Option<Instant>,
+        stall: Option<Duration>,
     ) -> Poll<Result<(), (io::Error, u64)>> {
         loop {
             let now = Instant::now();
@@ -56,7 +60,9 @@ impl Settle {
                 Err(error) => return Poll::Ready(Err((error, self.left()))),
             };
             if left < self.unacknowledged {
-                (self.unacknowledged, self.progress_at) = (left, now);
+                (self.unacknowledged, self.moved_at, self.answered_at) = (left, now, now);
+            } else if remote.is_answering() {
+                self.answered_at = now;
             }
             if left == 0 {
                 let since = *self.delivered_at.get_or_insert(now);
@@ -67,9 +73,11 @@ impl Settle {
                 if is_over {
                     return Poll::Ready(Ok(()));
                 }
-            } else if now >= self.progress_at + STALL {
+            } else if now >= self.answered_at + STALL
+                || stall.is_some_and(|limit| now >= self.moved_at + limit)
+            {
                 let error =
-                    io::Error::new(io::ErrorKind::TimedOut, "the peer has stopped acknowledging");
+                    io::Error::new(io::ErrorKind::TimedOut, "the peer has stopped answering");
                 return Poll::Ready(Err((error, left as u64)));
             }
             if self.tick.as_mut().poll(cx).is_pending() {

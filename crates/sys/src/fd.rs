@@ -271,3 +271,18 @@ pub fn duplicate_number(fd: u32) -> io::Result<OwnedFd> {
         Ok(OwnedFd::from_raw_fd(copy))
     }
 }
+
+/// Whether this is the master side of a pseudo-terminal.
+pub fn is_terminal_master(fd: BorrowedFd<'_>) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let mut number: libc::c_uint = 0;
+        // SAFETY: TIOCGPTN writes one unsigned int, and fails on anything but a master.
+        unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGPTN, &raw mut number) == 0 }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = fd;
+        false
+    }
+}

@@ -87,3 +87,42 @@ pub fn report_at(fd: std::os::fd::BorrowedFd<'_>, bytes: i32) -> bool {
         ) == 0
     }
 }
+
+/// Whether bytes wait on a stream socket at this moment. Unlike a splice, a peek steps over the mark
+/// of urgent data.
+#[cfg(unix)]
+pub fn has_data(fd: std::os::fd::BorrowedFd<'_>) -> bool {
+    use std::os::fd::AsRawFd;
+    let mut byte = 0u8;
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    // SAFETY: `byte` is valid for a write of one byte.
+    unsafe { libc::recv(fd.as_raw_fd(), (&raw mut byte).cast(), 1, flags) > 0 }
+}
+
+/// Whether the peer's system has answered everything TCP has asked it lately: no retransmission and
+/// no window probe is without an answer. A peer whose program does not read still answers.
+/// Source: tcp(7), `TCP_INFO`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn is_answering(fd: std::os::fd::BorrowedFd<'_>) -> bool {
+    use std::os::fd::AsRawFd;
+    // SAFETY: all-zero is a valid tcp_info.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: the buffer has the stated length, and the kernel writes no more.
+    let rc = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut len,
+        )
+    };
+    rc == 0 && info.tcpi_retransmits == 0 && info.tcpi_probes == 0
+}
+
+/// Whether the peer's system answers; not known on this system.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+pub fn is_answering(_fd: std::os::fd::BorrowedFd<'_>) -> bool {
+    false
+}

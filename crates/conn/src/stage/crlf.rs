@@ -60,6 +60,10 @@ impl Duplex for Crlf {
         self.inner.is_readable()
     }
 
+    fn stop_recv(&mut self) {
+        self.inner.stop_recv();
+    }
+
     fn losses(&self) -> Option<String> {
         self.inner.losses()
     }

@@ -81,6 +81,10 @@ impl Duplex for Delay {
         self.recv_pause.is_some() || self.inner.is_readable()
     }
 
+    fn stop_recv(&mut self) {
+        self.inner.stop_recv();
+    }
+
     fn losses(&self) -> Option<String> {
         self.inner.losses()
     }

@@ -85,6 +85,10 @@ impl Duplex for Tap {
         self.inner.is_readable()
     }
 
+    fn stop_recv(&mut self) {
+        self.inner.stop_recv();
+    }
+
     fn losses(&self) -> Option<String> {
         self.inner.losses()
     }

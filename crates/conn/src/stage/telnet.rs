@@ -19,6 +19,7 @@ pub struct Telnet {
     /// Bytes at the front of the sender's queue that are escaped already.
     escaped: usize,
     ended: bool,
+    /// No more replies are made: our direction has ended, or cannot be used.
     finished: bool,
 }
 
@@ -41,12 +42,17 @@ impl Telnet {
     }
 
     /// Sends what replies it can; never while user data is under way, or one could come between
-    /// the two bytes of an escaped pair.
-    fn poll_replies(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// the two bytes of an escaped pair. A peer that cannot be answered is still heard: the replies
+    /// are dropped, and the next data that is sent finds out why.
+    fn poll_replies(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.escaped > 0 || self.finished {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(());
         }
-        self.inner.poll_send_all(cx, &mut self.replies)
+        if ready!(self.inner.poll_send_all(cx, &mut self.replies)).is_err() {
+            self.replies.clear();
+            self.finished = true;
+        }
+        Poll::Ready(())
     }
 
     /// Doubles every 255 in what has been added to the sender's queue.
@@ -75,9 +81,7 @@ impl Duplex for Telnet {
         out: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<Recv>> {
         loop {
-            if let Poll::Ready(Err(e)) = self.poll_replies(cx) {
-                return Poll::Ready(Err(e));
-            }
+            let _ = self.poll_replies(cx);
             if self.ended {
                 return Poll::Ready(Ok(Recv::End));
             }
@@ -99,9 +103,7 @@ impl Duplex for Telnet {
                 }
             }
             if got {
-                if let Poll::Ready(Err(e)) = self.poll_replies(cx) {
-                    return Poll::Ready(Err(e));
-                }
+                let _ = self.poll_replies(cx);
                 return Poll::Ready(Ok(Recv::Data));
             }
         }
@@ -112,7 +114,7 @@ impl Duplex for Telnet {
         cx: &mut Context<'_>,
         queue: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_replies(cx))?;
+        ready!(self.poll_replies(cx));
         self.escape(queue);
         let sent = ready!(self.inner.poll_send(cx, queue))?;
         self.escaped -= sent;
@@ -120,7 +122,7 @@ impl Duplex for Telnet {
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_replies(cx))?;
+        ready!(self.poll_replies(cx));
         self.finished = true;
         self.inner.poll_finish(cx)
     }
@@ -135,6 +137,10 @@ impl Duplex for Telnet {
 
     fn losses(&self) -> Option<String> {
         self.inner.losses()
+    }
+
+    fn is_answering(&self) -> bool {
+        self.inner.is_answering()
     }
 
     fn undelivered(&self) -> io::Result<Option<usize>> {

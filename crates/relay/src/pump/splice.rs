@@ -1,7 +1,8 @@
 //! Inside the kernel: splice(2) and sendfile(2).
 //!
 //! Facts relied on, checked on Linux 6.18: an `O_APPEND` target and a pair of sockets give `EINVAL`
-//! and leave the bytes where they were; a short splice is not an end, only 0 is.
+//! and leave the bytes where they were; a short splice is not an end, and neither is 0 from a socket
+//! that still has bytes (behind urgent data): then a buffer does the rest.
 
 use std::collections::VecDeque;
 use std::io;
@@ -123,12 +124,25 @@ impl Splice {
                 source.poll_move(sink, cx, |from, to| { sys::splice::sendfile(from, to, PIECE) })
             ),
             Kind::Direct => {
-                ready!(source.poll_move(sink, cx, |from, to| sys::splice::splice(from, to, PIECE)))
+                let is_socket = source.kind() == sys::fd::FdKind::Socket;
+                ready!(source.poll_move(sink, cx, |from, to| {
+                    take(is_socket, from, sys::splice::splice(from, to, PIECE))
+                }))
             }
             Kind::Through { read, write, capacity, held } => {
                 if *held == 0 {
                     let filled = ready!(source.poll_read(cx, |from| {
-                        let n = sys::splice::splice(from, write.as_fd(), *capacity)?;
+                        let spliced = sys::splice::splice(from, write.as_fd(), *capacity);
+                        let n = match take(true, from, spliced) {
+                            // Our pipe is empty, so only the socket can be in the way.
+                            Err(e)
+                                if e.kind() == io::ErrorKind::WouldBlock
+                                    && sys::socket::has_data(from) =>
+                            {
+                                Err(io::ErrorKind::Unsupported.into())
+                            }
+                            result => result,
+                        }?;
                         Ok((n, false))
                     }));
                     return Poll::Ready(match filled {
@@ -195,6 +209,19 @@ impl Splice {
     }
 }
 
+/// A splice from a socket stops at the mark of urgent data, and says 0 there once the peer has ended:
+/// that is the end only when nothing waits behind it.
+fn take(
+    is_socket: bool,
+    from: std::os::fd::BorrowedFd<'_>,
+    spliced: io::Result<usize>,
+) -> io::Result<usize> {
+    match spliced {
+        Ok(0) if is_socket && sys::socket::has_data(from) => Err(io::ErrorKind::Unsupported.into()),
+        result => result,
+    }
+}
+
 /// Gives a pipe room for larger pieces; whoever is at its other end only waits less.
 fn widen(port: Option<&conn::Port>) {
     if let Some(pipe) = port.filter(|port| port.kind() == sys::fd::FdKind::Pipe) {
@@ -204,7 +231,8 @@ fn widen(port: Option<&conn::Port>) {
 
 /// The answers that mean "not this pair", as opposed to "this failed".
 fn is_refusal(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(EINVAL | ENOSYS | EOPNOTSUPP | EPERM))
+    error.kind() == io::ErrorKind::Unsupported
+        || matches!(error.raw_os_error(), Some(EINVAL | ENOSYS | EOPNOTSUPP | EPERM))
 }
 
 const EPERM: i32 = 1;
