@@ -94,6 +94,23 @@ fn row_04_listener_sends_all_after_the_client_half_closed() {
 }
 
 #[test]
+fn row_04_a_half_closed_client_that_pauses_gets_all() {
+    // Longer than a source may pause: here the client did, and held the source back.
+    let sent = data::bytes(4, MB20);
+    let pauses = || Input::Bytes(sent.clone());
+    for args in [&["-k"][..], &[]] {
+        let (_ncat, at) = listener(args, pauses());
+        let mut peer = Peer::connect(at);
+        peer.half_close();
+        std::thread::sleep(ABSENCE);
+        let mut got = peer.take(3 << 20);
+        std::thread::sleep(ABSENCE);
+        got.extend(peer.drain().0);
+        data::assert_same("to the client", &got, &sent);
+    }
+}
+
+#[test]
 fn row_05_client_sends_all_after_the_server_half_closed() {
     let sent = data::bytes(5, MB20);
     let (ncat, mut peer) = client(&[], file(&sent));

@@ -24,6 +24,9 @@ pub const QUEUE_BYTES: u64 = 1024 * 1024;
 const SERVING: usize = 256 * 1024;
 /// How long a source that has been flowing may pause before it counts as having nothing ready.
 const PAUSE: Duration = Duration::from_millis(100);
+/// A client whose peer has ended stays while it is not known whether the source has more: it may be
+/// held back by another client. It is woken by the answer; this only has to be long.
+const UNKNOWN: Duration = Duration::from_secs(24 * 3600);
 /// How often clients with bytes waiting are looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -60,6 +63,8 @@ pub struct Driver {
     reads: bool,
     /// A full client has had a turn to take something since the last read.
     yielded: bool,
+    /// The source was not asked for a while, since a queue was full.
+    held_back: bool,
     /// Some client may have bytes waiting; while none has, nobody needs to be looked at.
     owes: bool,
 }
@@ -84,7 +89,7 @@ struct Shared {
     driver: Option<Waker>,
     source_ended: bool,
     last_read: Option<Instant>,
-    /// The source has not been asked since a client came first.
+    /// The source has not been asked since a client came first or the queues were full.
     unasked: bool,
     /// The output side is done with; writers need not wait.
     flushed: Option<Waker>,
@@ -114,11 +119,30 @@ impl Client {
     }
 }
 
+/// Whether `Conn::is_readable` can answer for it.
+fn is_plain(conn: &Conn) -> bool {
+    #[cfg(unix)]
+    return conn.plain().is_some();
+    #[cfg(not(unix))]
+    return {
+        let _ = conn;
+        false
+    };
+}
+
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
+    fn wake_clients(&mut self) {
+        for client in self.clients.values_mut() {
+            if let Some(waker) = client.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
     fn wake_driver(&mut self) {
         if let Some(waker) = self.driver.take() {
             waker.wake();
@@ -144,6 +168,7 @@ pub fn hub(local: Conn, slow: SlowReader, reads: bool, datagram_size: usize) -> 
         writing: VecDeque::new(),
         reads,
         yielded: false,
+        held_back: false,
         owes: false,
     };
     (Hub { shared }, driver)
@@ -237,13 +262,16 @@ impl Driver {
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         for _ in 0..64 {
             {
-                let shared = lock(&self.shared);
+                let mut shared = lock(&self.shared);
                 let full = self.owes
                     && shared.clients.values().any(|client| client.waiting() >= QUEUE_BYTES);
                 if shared.source_ended || shared.clients.is_empty() {
                     return Poll::Pending;
                 }
                 if full && self.slow != SlowReader::Drop {
+                    // What the source has by the time it is asked again nobody knows.
+                    shared.unasked = true;
+                    self.held_back = true;
                     return Poll::Pending;
                 }
                 // Who is only waiting for a turn is not slow: nothing is dropped before it had one.
@@ -261,15 +289,22 @@ impl Driver {
             };
             let polled = self.local.poll_recv(cx, max, &mut self.read);
             let mut shared = lock(&self.shared);
-            let was_unasked = std::mem::take(&mut shared.unasked);
+            // The poller may be behind; a descriptor itself tells what is there.
+            let asked = shared.unasked && !(polled.is_pending() && self.local.is_readable());
+            shared.unasked &= !asked;
             match polled {
-                Poll::Pending => {
-                    // A client that has ended already may have waited for this answer.
-                    if was_unasked {
-                        wake_all(&mut shared);
+                Poll::Pending if asked => {
+                    // It has its pause from now on: at the very first, after it was held back, and
+                    // where only time can tell.
+                    let held_back = std::mem::take(&mut self.held_back);
+                    if held_back || shared.last_read.is_none() || !is_plain(&self.local) {
+                        shared.last_read = Some(Instant::now());
                     }
+                    // Those whose peer has ended waited for this answer.
+                    shared.wake_clients();
                     return Poll::Pending;
                 }
+                Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(Recv::End)) => {
                     shared.source_ended = true;
@@ -285,7 +320,7 @@ impl Driver {
                     }
                 }
             }
-            wake_all(&mut shared);
+            shared.wake_clients();
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -323,14 +358,6 @@ impl Driver {
             }
         }
         waiting
-    }
-}
-
-fn wake_all(shared: &mut Shared) {
-    for client in shared.clients.values_mut() {
-        if let Some(waker) = client.waker.take() {
-            waker.wake();
-        }
     }
 }
 
@@ -443,8 +470,15 @@ impl Duplex for End {
 
     fn linger(&self) -> Duration {
         let shared = lock(&self.shared);
-        let flows = shared.unasked || shared.last_read.is_some_and(|at| at.elapsed() < PAUSE);
-        if flows && !shared.source_ended { PAUSE } else { Duration::ZERO }
+        if shared.source_ended {
+            Duration::ZERO
+        } else if shared.unasked {
+            UNKNOWN
+        } else if shared.last_read.is_some_and(|at| at.elapsed() < PAUSE) {
+            PAUSE
+        } else {
+            Duration::ZERO
+        }
     }
 
     fn stop_recv(&mut self) {
