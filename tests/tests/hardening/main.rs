@@ -8,7 +8,7 @@ mod listener;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::UdpSocket;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -234,13 +234,19 @@ fn udp_replies_outlive_the_server() {
         let mut ncat = ncat(["-u", "127.0.0.1", &port]).held().start();
         ncat.send(b"q1\n");
         let (_, from) = server.recv_from(&mut [0; 16]).unwrap();
-        let mut input = ncat.stdin().unwrap();
+        let input = ncat.stdin().unwrap().as_fd().try_clone_to_owned().unwrap();
+        let mut input = File::from(input);
         while_stopped(&ncat, || {
             for i in 0..5 {
                 server.send_to(format!("reply{i}\n").as_bytes(), from).unwrap();
             }
             drop(server);
             input.write_all(b"q2\n").unwrap();
+        });
+        // A child another test is just starting may hold the server's socket for a moment.
+        eventually("its end", || {
+            let _ = input.write_all(b"q3\n");
+            (!ncat.is_running()).then_some(())
         });
         let ended = ncat.finish_within(SOON).expect_code(1);
         let text = String::from_utf8(ended.stdout).unwrap();
