@@ -292,8 +292,10 @@ impl Conn {
 
     /// See [`Duplex::stop_recv`].
     pub fn stop_recv(&mut self) {
-        if let Body::Wrapped(duplex) = &mut self.body {
-            duplex.stop_recv();
+        match &mut self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => {}
+            Body::Wrapped(duplex) => duplex.stop_recv(),
         }
     }
 

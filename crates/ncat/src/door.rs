@@ -20,6 +20,10 @@ pub(crate) struct Refusal {
     /// The rule that decided it, where one did.
     rule: String,
     /// It was for want of room.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        expect(dead_code, reason = "asked by datagram listeners")
+    )]
     pub(crate) is_full: bool,
 }
 
