@@ -1,6 +1,7 @@
 //! Through a buffer: works for every pair of conns.
 
 use std::collections::VecDeque;
+use std::io;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,17 +15,24 @@ pub(crate) struct Buffered {
     queue: VecDeque<Bytes>,
     datagram_size: usize,
     ended: bool,
+    /// What broke the source after the queue was taken; told when the queue is delivered.
+    failure: Option<io::Error>,
 }
 
 impl Buffered {
     pub(crate) fn new(datagram_size: usize) -> Self {
-        Self { queue: VecDeque::new(), datagram_size: datagram_size.max(1), ended: false }
+        Self {
+            queue: VecDeque::new(),
+            datagram_size: datagram_size.max(1),
+            ended: false,
+            failure: None,
+        }
     }
 
     /// Goes on where a splice stopped: `queue` was taken from the source already.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn with_queue(queue: VecDeque<Bytes>) -> Self {
-        Self { queue, datagram_size: CHUNK_MAX, ended: false }
+    pub(crate) fn with_queue(queue: VecDeque<Bytes>, failure: Option<io::Error>) -> Self {
+        Self { queue, datagram_size: CHUNK_MAX, ended: false, failure }
     }
 
     pub(crate) fn is_drained(&self) -> bool {
@@ -41,6 +49,9 @@ impl Buffered {
     ) -> Poll<Result<(), PumpError>> {
         loop {
             ready!(self.flush(cx, to, tally))?;
+            if let Some(error) = self.failure.take() {
+                return Poll::Ready(Err(PumpError::Source(error)));
+            }
             if self.ended {
                 return Poll::Ready(Ok(()));
             }

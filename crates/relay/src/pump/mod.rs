@@ -153,10 +153,10 @@ impl Pump {
                         None => splice.flush(cx, from, to, tally),
                     };
                     match polled {
-                        Poll::Ready(Err(splice::Stop::Refused { left })) => {
+                        Poll::Ready(Err(splice::Stop::Refused { left, failure })) => {
                             self.choice.strategy = Strategy::Buffered;
                             self.choice.why = "the kernel declined to splice this pair";
-                            self.way = Way::Buffered(Buffered::with_queue(left));
+                            self.way = Way::Buffered(Buffered::with_queue(left, failure));
                         }
                         Poll::Ready(Err(splice::Stop::Failed(e))) => return Poll::Ready(Err(e)),
                         Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),

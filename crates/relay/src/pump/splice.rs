@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -24,7 +24,11 @@ const PIPE_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) enum Stop {
     /// The kernel declines this pair; `left` are the bytes that were on their way, in order.
-    Refused { left: VecDeque<Bytes> },
+    Refused {
+        left: VecDeque<Bytes>,
+        /// What broke the source after them.
+        failure: Option<io::Error>,
+    },
     /// One end failed.
     Failed(PumpError),
 }
@@ -39,7 +43,14 @@ pub(crate) struct Splice {
 enum Kind {
     Sendfile,
     Direct,
-    Through { read: OwnedFd, write: OwnedFd, capacity: usize, held: usize },
+    Through {
+        read: OwnedFd,
+        write: OwnedFd,
+        capacity: usize,
+        held: usize,
+        /// What broke the socket after the bytes that are held.
+        failure: Option<io::Error>,
+    },
 }
 
 impl Splice {
@@ -53,7 +64,7 @@ impl Splice {
             }
             Strategy::SplicePipe => {
                 let (read, write, capacity) = sys::splice::pipe(PIPE_BYTES)?;
-                Kind::Through { read, write, capacity, held: 0 }
+                Kind::Through { read, write, capacity, held: 0, failure: None }
             }
             _ => {
                 widen(from.plain().and_then(conn::Plain::input));
@@ -129,22 +140,14 @@ impl Splice {
                     take(is_socket, from, sys::splice::splice(from, to, PIECE))
                 }))
             }
-            Kind::Through { read, write, capacity, held } => {
+            Kind::Through { read, write, capacity, held, failure } => {
                 if *held == 0 {
-                    let filled = ready!(source.poll_read(cx, |from| {
-                        let spliced = sys::splice::splice(from, write.as_fd(), *capacity);
-                        let n = match take(true, from, spliced) {
-                            // Our pipe is empty, so only the socket can be in the way.
-                            Err(e)
-                                if e.kind() == io::ErrorKind::WouldBlock
-                                    && sys::socket::has_data(from) =>
-                            {
-                                Err(io::ErrorKind::Unsupported.into())
-                            }
-                            result => result,
-                        }?;
-                        Ok((n, false))
-                    }));
+                    let filled = ready!(source.poll_read(cx, |from| fill(
+                        from,
+                        write.as_fd(),
+                        *capacity,
+                        failure
+                    )));
                     return Poll::Ready(match filled {
                         Ok(0) => {
                             self.ended = true;
@@ -191,7 +194,9 @@ impl Splice {
     /// Takes back what sits in our pipe, so that nothing is lost or sent twice.
     fn refuse(&mut self) -> Stop {
         let mut left = VecDeque::new();
-        if let Kind::Through { read, held, .. } = &mut self.kind {
+        let mut then = None;
+        if let Kind::Through { read, held, failure, .. } = &mut self.kind {
+            then = failure.take();
             let mut buf = BytesMut::with_capacity(*held);
             while *held > 0 {
                 match sys::fd::read(read.as_fd(), &mut buf, *held) {
@@ -205,17 +210,48 @@ impl Splice {
                 left.push_back(buf.freeze());
             }
         }
-        Stop::Refused { left }
+        Stop::Refused { left, failure: then }
     }
+}
+
+/// Fills our pipe, which is empty, with what the socket has: a non-blocking splice gives one piece at
+/// a time, and one way out for many pieces is cheaper. Says whether the socket had no more.
+fn fill(
+    from: BorrowedFd<'_>,
+    pipe: BorrowedFd<'_>,
+    capacity: usize,
+    failure: &mut Option<io::Error>,
+) -> io::Result<(usize, bool)> {
+    if let Some(error) = failure.take() {
+        return Err(error);
+    }
+    let mut held = 0;
+    while held < capacity {
+        match take(true, from, sys::splice::splice(from, pipe, capacity - held)) {
+            Ok(0) => break,
+            Ok(n) => held += n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock && held > 0 => return Ok((held, true)),
+            // Our pipe is empty, so only the socket can be in the way.
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock && sys::socket::has_data(from) => {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            // The kernel declines: it will again, when what came before is delivered.
+            Err(e) if held > 0 && is_refusal(&e) => break,
+            // The system tells of a broken connection only once.
+            Err(e) if held > 0 => {
+                *failure = Some(e);
+                break;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok((held, false))
 }
 
 /// A splice from a socket stops at the mark of urgent data, and says 0 there once the peer has ended:
 /// that is the end only when nothing waits behind it.
-fn take(
-    is_socket: bool,
-    from: std::os::fd::BorrowedFd<'_>,
-    spliced: io::Result<usize>,
-) -> io::Result<usize> {
+fn take(is_socket: bool, from: BorrowedFd<'_>, spliced: io::Result<usize>) -> io::Result<usize> {
     match spliced {
         Ok(0) if is_socket && sys::socket::has_data(from) => Err(io::ErrorKind::Unsupported.into()),
         result => result,
