@@ -232,12 +232,28 @@ pub(crate) fn put(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// How long a reader may be late with what is said, in milliseconds, before it counts as absent.
+#[cfg(unix)]
+const LATE: u16 = 200;
+
+/// Whether somebody reads what is written to `fd`. One who is late is waited for, once: while nobody
+/// reads, nothing more is waited for.
+#[cfg(unix)]
+fn is_read(fd: std::os::fd::BorrowedFd<'_>, absent: &mut bool) -> bool {
+    *absent = !sys::fd::is_writable_within(fd, if *absent { 0 } else { LATE });
+    !*absent
+}
+
 /// As [`put`], for lines that the session need not wait for: nothing is said into a pipe that is
 /// full because nobody reads it.
 fn put_if_read(text: &str) {
     #[cfg(unix)]
-    if !sys::fd::is_writable(std::os::fd::AsFd::as_fd(&io::stderr())) {
-        return;
+    {
+        static ABSENT: Mutex<bool> = Mutex::new(false);
+        let mut absent = ABSENT.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_read(std::os::fd::AsFd::as_fd(&io::stderr()), &mut absent) {
+            return;
+        }
     }
     put(text);
 }
@@ -252,9 +268,12 @@ struct Events {
 impl Events {
     fn write(&mut self, name: &str, fields: Value) {
         #[cfg(unix)]
-        if !sys::fd::is_writable(std::os::fd::AsFd::as_fd(&self.out)) {
-            self.lost += 1;
-            return;
+        {
+            let mut absent = self.lost > 0;
+            if !is_read(std::os::fd::AsFd::as_fd(&self.out), &mut absent) {
+                self.lost += 1;
+                return;
+            }
         }
         let mut text = String::new();
         if self.lost > 0 {

@@ -120,15 +120,19 @@ pub fn is_writable(fd: BorrowedFd<'_>) -> bool {
     ready_now(fd, PollFlags::OUT)
 }
 
-/// Whether the reader of this pipe or the peer of this socket is gone.
-pub fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
-    ready_now(fd, PollFlags::empty())
+/// Whether a small write would be taken within `millis` milliseconds (less than 1,000). Blocks.
+pub fn is_writable_within(fd: BorrowedFd<'_>, millis: u16) -> bool {
+    ready_within(fd, PollFlags::OUT, millis)
 }
 
 fn ready_now(fd: BorrowedFd<'_>, want: PollFlags) -> bool {
+    ready_within(fd, want, 0)
+}
+
+fn ready_within(fd: BorrowedFd<'_>, want: PollFlags, millis: u16) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, want)];
-    let zero = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-    match rustix::event::poll(&mut fds, Some(&zero)) {
+    let time = rustix::event::Timespec { tv_sec: 0, tv_nsec: i64::from(millis) * 1_000_000 };
+    match rustix::event::poll(&mut fds, Some(&time)) {
         Ok(n) => n > 0,
         // A failed poll must not look like "wait": the call itself will say what is wrong.
         Err(_) => true,
