@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use crate::run::Context;
 use crate::signals::Signals;
 use crate::talk::words;
+use crate::task::Task;
 
 /// A connection, and what must be kept as long as it lives.
 pub(crate) struct Opened {
@@ -94,8 +95,11 @@ pub(crate) async fn finish(
 ) -> Exit {
     let Joined { session, peer, expected, started } = joined;
     let progress = Progress::start(&context.plan.talk, &context.totals, expected);
+    // A task of its own is woken by its own descriptors alone: a byte that comes does not have us ask
+    // every signal and timer as well.
+    let mut session = Task::spawn(session.run());
     let outcome = tokio::select! {
-        outcome = session.run() => outcome,
+        outcome = session.join() => outcome,
         signal = signals.next() => {
             let (sent, received) = context.totals.read();
             let ended_by = EndedBy::Stopped;

@@ -1,7 +1,6 @@
 //! Listening for datagrams: one peer, or many with `-k`.
 
 use std::collections::HashSet;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,39 +10,26 @@ use conn::Conn;
 use endpoint::udp::{Accepted, Listener};
 use gate::{Gatekeeper, Protocol};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::clients::{Room, client};
 use crate::door::Door;
 use crate::exit::Exit;
 use crate::run::Context;
 use crate::talk::words;
+use crate::task::Task;
 
 /// Peers turned away that are remembered, so that each is told about once.
 const REFUSED_MAX: usize = 1024;
+
+/// The task that sorts one socket's datagrams by sender; it ends with its owner.
+pub(crate) type Driver = Task<io::Result<()>>;
 
 /// Datagram sockets, and where their peers arrive.
 pub(crate) struct Datagrams {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) arrivals: UnboundedReceiver<Accepted>,
     pub(crate) protocol: Protocol,
-}
-
-/// A task that ends with its owner.
-pub(crate) struct Abort(JoinHandle<()>);
-
-impl Abort {
-    pub(crate) fn spawn<T>(task: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(tokio::spawn(async move {
-            task.await;
-        }))
-    }
-}
-
-impl Drop for Abort {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// Judges the senders of datagrams. One who is turned away is told about once, not with every
@@ -88,7 +74,7 @@ impl Datagrams {
         mut self,
         context: &Context,
         door: &Arc<Door>,
-    ) -> io::Result<(Conn, Option<Abort>)> {
+    ) -> io::Result<(Conn, Option<Driver>)> {
         // The first socket that lets a peer in makes the others deaf.
         let taken = Arc::new(AtomicBool::new(false));
         let mut drivers = Vec::new();
@@ -103,7 +89,7 @@ impl Datagrams {
                 taken.store(true, Ordering::Relaxed);
                 true
             });
-            drivers.push((at, Abort::spawn(listener.run(admit))));
+            drivers.push((at, Task::spawn(listener.run(admit))));
         }
         let Some(accepted) = self.arrivals.recv().await else {
             return Err(io::Error::other("the socket has failed"));

@@ -20,6 +20,7 @@ mod progress;
 mod run;
 mod signals;
 mod talk;
+mod task;
 
 pub use exit::Exit;
 pub use run::main;

@@ -18,7 +18,7 @@ use plan::{Family, Listen, Transport};
 use crate::clients;
 use crate::connect::{self, family};
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use crate::datagrams::{Abort, Datagrams};
+use crate::datagrams::{Datagrams, Driver};
 use crate::door::Door;
 use crate::exit::Exit;
 use crate::local;
@@ -89,7 +89,7 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
 struct Only {
     conn: Conn,
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    _driver: Option<Abort>,
+    _driver: Option<Driver>,
 }
 
 /// Waits for a client that may come in. A client who may not does not use up the listener; once

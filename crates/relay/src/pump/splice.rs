@@ -10,7 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use conn::Conn;
+use conn::{Conn, Recv};
+use sys::fd::FdKind;
 
 use super::{PumpError, Tally, Turn};
 use crate::strategy::Strategy;
@@ -19,6 +20,10 @@ use crate::strategy::Strategy;
 const PIECE: usize = 1024 * 1024;
 /// Capacity asked for the pipe between two splices, in bytes.
 const PIPE_BYTES: usize = 1024 * 1024;
+/// A piece from a pipe that is shorter than this, in bytes, is a message, not a part of a bulk
+/// transfer: read and sent. A socket that was given a page of somebody's pipe is slower to let go of
+/// it than of a copy of a few bytes (64-byte ping-pong, 99.9th percentile: 86 µs spliced, 67 µs sent).
+const SHORT: usize = 16 * 1024;
 
 /// Why the kernel's way ended early.
 #[derive(Debug)]
@@ -43,6 +48,11 @@ pub(crate) struct Splice {
 enum Kind {
     Sendfile,
     Direct,
+    /// From a pipe: spliced as long as the pieces are long.
+    FromPipe {
+        is_short: bool,
+        queue: VecDeque<Bytes>,
+    },
     Through {
         read: OwnedFd,
         write: OwnedFd,
@@ -69,14 +79,22 @@ impl Splice {
             _ => {
                 widen(from.plain().and_then(conn::Plain::input));
                 widen(to.plain().and_then(conn::Plain::output));
-                Kind::Direct
+                let source = from.plain().and_then(conn::Plain::input);
+                match source.map(conn::Port::kind) {
+                    Some(FdKind::Pipe) => Kind::FromPipe { is_short: true, queue: VecDeque::new() },
+                    _ => Kind::Direct,
+                }
             }
         };
         Ok(Self { kind, ended: false })
     }
 
     pub(crate) fn is_drained(&self) -> bool {
-        !matches!(self.kind, Kind::Through { held: 1.., .. })
+        match &self.kind {
+            Kind::Through { held, .. } => *held == 0,
+            Kind::FromPipe { queue, .. } => queue.is_empty(),
+            Kind::Sendfile | Kind::Direct => true,
+        }
     }
 
     pub(crate) fn poll(
@@ -106,8 +124,8 @@ impl Splice {
     pub(crate) fn flush(
         &mut self,
         cx: &mut Context<'_>,
-        from: &Conn,
-        to: &Conn,
+        from: &mut Conn,
+        to: &mut Conn,
         tally: &mut Tally,
     ) -> Poll<Result<(), Stop>> {
         while !self.is_drained() {
@@ -121,10 +139,26 @@ impl Splice {
     fn step(
         &mut self,
         cx: &mut Context<'_>,
-        from: &Conn,
-        to: &Conn,
+        from: &mut Conn,
+        to: &mut Conn,
         tally: &mut Tally,
     ) -> Poll<Result<(), Stop>> {
+        if let Kind::FromPipe { is_short, queue } = &mut self.kind
+            && (*is_short || !queue.is_empty())
+        {
+            return Poll::Ready(match ready!(copy(cx, from, to, queue, tally)) {
+                Ok(Copied::Taken(n)) => {
+                    *is_short = n < SHORT;
+                    Ok(())
+                }
+                Ok(Copied::Delivered) => Ok(()),
+                Ok(Copied::End) => {
+                    self.ended = true;
+                    Ok(())
+                }
+                Err(e) => Err(Stop::Failed(e)),
+            });
+        }
         let (Some(source), Some(sink)) =
             (from.plain().and_then(conn::Plain::input), to.plain().and_then(conn::Plain::output))
         else {
@@ -134,8 +168,8 @@ impl Splice {
             Kind::Sendfile => ready!(
                 source.poll_move(sink, cx, |from, to| { sys::splice::sendfile(from, to, PIECE) })
             ),
-            Kind::Direct => {
-                let is_socket = source.kind() == sys::fd::FdKind::Socket;
+            Kind::Direct | Kind::FromPipe { .. } => {
+                let is_socket = source.kind() == FdKind::Socket;
                 ready!(source.poll_move(sink, cx, |from, to| {
                     take(is_socket, from, sys::splice::splice(from, to, PIECE))
                 }))
@@ -184,6 +218,9 @@ impl Splice {
             Ok(n) => {
                 tally.taken += n as u64;
                 tally.delivered += n as u64;
+                if let Kind::FromPipe { is_short, .. } = &mut self.kind {
+                    *is_short = n < SHORT;
+                }
                 Ok(())
             }
             Err(e) if is_refusal(&e) => Err(self.refuse()),
@@ -211,6 +248,35 @@ impl Splice {
             }
         }
         Stop::Refused { left, failure: then }
+    }
+}
+
+/// What one step through a buffer did.
+enum Copied {
+    Taken(usize),
+    Delivered,
+    End,
+}
+
+/// Delivers what is queued or, when nothing is, takes one short piece.
+fn copy(
+    cx: &mut Context<'_>,
+    from: &mut Conn,
+    to: &mut Conn,
+    queue: &mut VecDeque<Bytes>,
+    tally: &mut Tally,
+) -> Poll<Result<Copied, PumpError>> {
+    if !queue.is_empty() {
+        tally.delivered += ready!(to.poll_send(cx, queue)).map_err(PumpError::Sink)? as u64;
+        return Poll::Ready(Ok(Copied::Delivered));
+    }
+    match ready!(from.poll_recv(cx, SHORT, queue)).map_err(PumpError::Source)? {
+        Recv::End => Poll::Ready(Ok(Copied::End)),
+        Recv::Data => {
+            let n = queue.iter().map(Bytes::len).sum();
+            tally.taken += n as u64;
+            Poll::Ready(Ok(Copied::Taken(n)))
+        }
     }
 }
 
@@ -260,7 +326,7 @@ fn take(is_socket: bool, from: BorrowedFd<'_>, spliced: io::Result<usize>) -> io
 
 /// Gives a pipe room for larger pieces; whoever is at its other end only waits less.
 fn widen(port: Option<&conn::Port>) {
-    if let Some(pipe) = port.filter(|port| port.kind() == sys::fd::FdKind::Pipe) {
+    if let Some(pipe) = port.filter(|port| port.kind() == FdKind::Pipe) {
         sys::splice::grow_pipe(pipe.as_fd(), PIPE_BYTES);
     }
 }
@@ -278,10 +344,8 @@ const EOPNOTSUPP: i32 = 95;
 
 /// One call touches both ends and its error names neither; what it is tells whose it was.
 fn blame(error: io::Error, to: &Conn) -> PumpError {
-    let is_sink_socket = to
-        .plain()
-        .and_then(conn::Plain::output)
-        .is_some_and(|port| port.kind() == sys::fd::FdKind::Socket);
+    let is_sink_socket =
+        to.plain().and_then(conn::Plain::output).is_some_and(|port| port.kind() == FdKind::Socket);
     let at_sink = match error.kind() {
         io::ErrorKind::BrokenPipe | io::ErrorKind::StorageFull => true,
         io::ErrorKind::IsADirectory => false,
