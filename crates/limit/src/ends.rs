@@ -34,17 +34,19 @@ pub(crate) fn feed(count: u64, checked: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads `count` bytes from stdin, or to its end with `inf`, and prints how many came.
+/// Reads `count` bytes from stdin, or to its end with `inf`, and prints how many came. With
+/// `goes_on` it then reads on to the end, so that nobody is held up by what was not counted.
 ///
 /// # Errors
 /// The stream ended early, or a checked byte differs; the message names the offset.
-pub(crate) fn sink(count: u64, checked: bool) -> io::Result<()> {
+pub(crate) fn sink(count: u64, checked: bool, goes_on: bool) -> io::Result<()> {
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut block = vec![0; CHUNK];
     let mut scratch = Vec::new();
     let mut done = 0;
     while done < count {
-        let size = match input.read(&mut block) {
+        let room = usize::try_from(count - done).unwrap_or(usize::MAX).min(CHUNK);
+        let size = match input.read(&mut block[..room]) {
             Ok(0) => break,
             Ok(size) => size,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -56,6 +58,7 @@ pub(crate) fn sink(count: u64, checked: bool) -> io::Result<()> {
         done += size as u64;
     }
     writeln!(io::stdout(), "{done}")?;
+    while goes_on && input.read(&mut block)? > 0 {}
     if count != u64::MAX && done != count {
         return Err(io::Error::other(format!("{done} of {count} bytes came")));
     }

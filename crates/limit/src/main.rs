@@ -20,7 +20,7 @@ mod pattern;
 
 const USAGE: &str =
     "usage: limit send PORT | recv PORT | recv-live PORT | both-connect PORT | both-listen PORT
-       limit feed BYTES|inf [--pattern] | sink BYTES|inf [--pattern] | udp-send PORT";
+       limit feed BYTES|inf [--pattern] | sink BYTES|inf [--pattern] [--on] | udp-send PORT";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -44,8 +44,10 @@ fn run(args: &[&str]) -> std::io::Result<()> {
         ["both-listen", port] => carry::both_listen(number(port)?),
         ["feed", count] => ends::feed(bytes(count)?, false),
         ["feed", count, "--pattern"] => ends::feed(bytes(count)?, true),
-        ["sink", count] => ends::sink(bytes(count)?, false),
-        ["sink", count, "--pattern"] => ends::sink(bytes(count)?, true),
+        ["sink", count] => ends::sink(bytes(count)?, false, false),
+        ["sink", count, "--pattern"] => ends::sink(bytes(count)?, true, false),
+        ["sink", count, "--on"] => ends::sink(bytes(count)?, false, true),
+        ["sink", count, "--pattern", "--on"] => ends::sink(bytes(count)?, true, true),
         ["udp-send", port] => datagrams::serve(number(port)?),
         _ => Err(std::io::Error::other(USAGE)),
     }

@@ -44,6 +44,7 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("file", transfer::file),
     ("pipe", transfer::pipe_to_pipe),
     ("both", transfer::both),
+    ("both-pipes", transfer::both_pipes),
     ("pingpong", pingpong::run),
     ("version", startup::version),
     ("probe", startup::probe),
