@@ -125,6 +125,12 @@ pub trait Duplex: Send {
         false
     }
 
+    /// Whether bytes wait here because we let only so many pass in a second: then neither side is
+    /// idle, and the peer is not slow.
+    fn is_paced(&self) -> bool {
+        false
+    }
+
     /// Bytes sent that the peer's system has not acknowledged; `None` when nobody can say.
     ///
     /// # Errors
@@ -305,6 +311,15 @@ impl Conn {
             #[cfg(unix)]
             Body::Plain(plain) => plain.is_answering(),
             Body::Wrapped(duplex) => duplex.is_answering(),
+        }
+    }
+
+    /// See [`Duplex::is_paced`].
+    pub fn is_paced(&self) -> bool {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => false,
+            Body::Wrapped(duplex) => duplex.is_paced(),
         }
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use gate::{Address, Denied};
 
+use crate::options::OptionError;
+
 /// One address tried.
 #[derive(Debug)]
 pub struct Attempt {
@@ -15,6 +17,18 @@ pub struct Attempt {
     pub elapsed: Duration,
     /// Why it failed; `None` for the one that succeeded.
     pub error: Option<io::Error>,
+}
+
+impl OpenError {
+    /// The socket option that could not be set, if that is why.
+    pub fn option(&self) -> Option<&OptionError> {
+        match self {
+            Self::Connect { last: cause, .. }
+            | Self::Bind { error: cause, .. }
+            | Self::PathInUse { error: cause, .. } => OptionError::within(cause),
+            _ => None,
+        }
+    }
 }
 
 /// Why an endpoint could not be opened.

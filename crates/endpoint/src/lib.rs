@@ -10,6 +10,7 @@ pub mod hub;
 pub mod listen;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod message;
+pub mod options;
 mod race;
 pub mod resolve;
 pub mod stdio;

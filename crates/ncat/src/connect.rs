@@ -215,7 +215,7 @@ async fn addresses(
                 addrs = same;
             }
         }
-        Ok((addrs, Source { ip, port: spec.source_port }))
+        Ok((addrs, Source { ip, port: spec.source_port, setup: context.setup.clone() }))
     };
     let timeout =
         || OpenError::Timeout { target: target(spec), attempts: Vec::new(), after: limit };
@@ -256,7 +256,7 @@ async fn unix_stream(
     let path = Path::new(&spec.host);
     let limit = context.plan.limits.connect_timeout;
     let (conn, bound) =
-        endpoint::unix::connect(&context.gate, path, source, started, limit).await?;
+        endpoint::unix::connect(&context.gate, path, source, &context.setup, started, limit).await?;
     context.talk.connected(&conn.info.peer, &conn.info.local, "unix", &[]);
     Ok(Opened { conn, _bound: bound })
 }
@@ -277,7 +277,7 @@ fn unix_datagram(context: &Context, spec: &Connect) -> Result<Opened, OpenError>
         None => temporary_path(),
     };
     context.talk.verbose(|| format!("Using {} as our own address.", source.display()));
-    let conn = endpoint::udp::connect_unix(&context.gate, Path::new(&spec.host), &source)?;
+    let conn = endpoint::udp::connect_unix(&context.gate, Path::new(&spec.host), &source, &context.setup)?;
     context.talk.connected(&conn.info.peer, &conn.info.local, "unix-dgram", &[]);
     Ok(opened(conn))
 }

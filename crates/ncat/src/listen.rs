@@ -275,7 +275,7 @@ const EAFNOSUPPORT: i32 = 10047;
 
 async fn tcp(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
     let addrs = addresses(spec).await?;
-    let bind = |addr| listen::tcp(&context.gate, addr);
+    let bind = |addr| listen::tcp(&context.gate, addr, &context.setup);
     let listeners = bind_each(context, &addrs, bind, |listener: &StreamListener| &listener.at)?;
     for listener in &listeners {
         context.talk.listening(&listener.at, "tcp");
@@ -293,7 +293,9 @@ async fn udp(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
     use endpoint::udp;
     let addrs = addresses(spec).await?;
     let (sender, arrivals) = tokio::sync::mpsc::unbounded_channel();
-    let bind = |addr| udp::listen(&context.gate, addr, !spec.keep_open, sender.clone());
+    let bind = |addr| {
+        udp::listen(&context.gate, addr, !spec.keep_open, sender.clone(), &context.setup)
+    };
     let listeners = bind_each(context, &addrs, bind, |listener: &udp::Listener| &listener.at)?;
     for listener in &listeners {
         context.talk.listening(&listener.at, "udp");
@@ -309,7 +311,7 @@ async fn udp(_context: &Context, _spec: &Listen) -> Result<Listeners, OpenError>
 #[cfg(unix)]
 fn unix_stream(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
     let path = Path::new(spec.host.as_deref().unwrap_or_default());
-    let (listener, bound) = endpoint::unix::listen(&context.gate, path)?;
+    let (listener, bound) = endpoint::unix::listen(&context.gate, path, &context.setup)?;
     context.talk.listening(&listener.at, "unix");
     let protocol = gate::Protocol::UnixStream;
     Ok(Listeners::Streams { listeners: vec![listener], protocol, _path: Some(bound) })
@@ -324,7 +326,13 @@ fn unix_stream(_context: &Context, _spec: &Listen) -> Result<Listeners, OpenErro
 fn unix_datagram(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
     let path = Path::new(spec.host.as_deref().unwrap_or_default());
     let (sender, arrivals) = tokio::sync::mpsc::unbounded_channel();
-    let listener = endpoint::udp::listen_unix(&context.gate, path, !spec.keep_open, sender)?;
+    let listener = endpoint::udp::listen_unix(
+        &context.gate,
+        path,
+        !spec.keep_open,
+        sender,
+        &context.setup,
+    )?;
     context.talk.listening(&listener.at, "unix-dgram");
     let (listeners, protocol) = (vec![listener], gate::Protocol::UnixDatagram);
     Ok(Listeners::Datagrams(Datagrams { listeners, arrivals, protocol }))

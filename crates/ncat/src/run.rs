@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use endpoint::OpenError;
+use endpoint::options::{Note, OptionError, Setup};
 use gate::Gatekeeper;
 use plan::{Mode, Plan};
 use relay::Totals;
@@ -24,6 +25,7 @@ pub(crate) struct Context {
     pub(crate) gate: Gatekeeper,
     pub(crate) talk: Talk,
     pub(crate) logs: Logs,
+    pub(crate) setup: Setup,
     pub(crate) totals: Arc<Totals>,
 }
 
@@ -94,7 +96,8 @@ fn run(plan: Plan, started: Instant) -> Exit {
             return Exit::Local;
         }
     };
-    let context = Context { plan, gate, talk, logs, totals: Arc::default() };
+    let setup = setup(&plan, &talk);
+    let context = Context { plan, gate, talk, logs, setup, totals: Arc::default() };
     let report = || {
         let (sent, received) = context.totals.read();
         context.talk.report(sent, received);
@@ -121,9 +124,32 @@ fn run(plan: Plan, started: Instant) -> Exit {
     exit
 }
 
+/// The options of every socket of this run; what the system made of them is told.
+fn setup(plan: &Plan, talk: &Talk) -> Setup {
+    let talk = talk.clone();
+    Setup::new(plan.sockets.clone(), move |note| match note {
+        Note::Fact(line) => talk.verbose(|| format!("{line}.")),
+        Note::Warning(line) => talk.error(&format!("Warning: {line}."), &[]),
+    })
+}
+
 impl Context {
+    /// Shows a socket option that could not be set. An MPTCP connection that cannot be made is the
+    /// network's failure, as any connection; everything else is this machine's.
+    fn option_failed(&self, failed: &OptionError) -> Exit {
+        let more: Vec<String> = failed.hint.iter().map(|hint| format!("hint: {hint}")).collect();
+        self.talk.error(&format!("{failed}. QUITTING."), &more);
+        let connects = !matches!(self.plan.mode, Mode::Listen(_));
+        let is_network = failed.option == "--mptcp" && connects;
+        self.talk.connect_failed(failed.option, &failed.to_string(), &[]);
+        if is_network { Exit::Network } else { Exit::Local }
+    }
+
     /// Shows why an endpoint could not be opened, and the exit code for it.
     pub(crate) fn open_failed(&self, error: &OpenError) -> Exit {
+        if let Some(failed) = error.option() {
+            return self.option_failed(failed);
+        }
         let (exit, reason) = match error {
             OpenError::Resolve { .. } => {
                 self.talk.error(

@@ -13,6 +13,9 @@ pub mod child_usage;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod datagram;
 pub mod fault;
+pub mod inherit;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod option;
 #[cfg(unix)]
 pub mod fd;
 pub mod resolve;

@@ -151,6 +151,10 @@ impl Duplex for Telnet {
         self.inner.is_answering()
     }
 
+    fn is_paced(&self) -> bool {
+        self.inner.is_paced()
+    }
+
     fn undelivered(&self) -> io::Result<Option<usize>> {
         self.inner.undelivered()
     }
