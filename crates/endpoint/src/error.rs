@@ -84,6 +84,16 @@ pub enum OpenError {
         #[source]
         error: io::Error,
     },
+    /// A socket that was handed over is not one we can listen on.
+    #[error("{socket}: {is}, not {wanted}")]
+    Handed {
+        /// Which one.
+        socket: String,
+        /// What it is.
+        is: String,
+        /// What it should be.
+        wanted: String,
+    },
     /// A descriptor cannot be used.
     #[error("{what}: {error}")]
     Stdio {

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use plan::SocketOptions;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
+use crate::listen::BACKLOG;
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "options/linux.rs"]
 mod system;
@@ -128,11 +130,19 @@ impl Setup {
     /// socket is bound is not: it is refused.
     pub(crate) fn adopt(&self, socket: &Socket, kind: Type, is_tcp: bool) -> io::Result<()> {
         if self.asked.mptcp && !system::is_multipath_socket(socket) {
-            let error = io::Error::new(io::ErrorKind::InvalidInput, "the socket handed over is plain TCP");
+            let error =
+                io::Error::new(io::ErrorKind::InvalidInput, "the socket handed over is plain TCP");
             return Err(failure("--mptcp", "", &error));
         }
         let domain = socket.local_addr()?.domain();
-        self.apply(socket, domain, kind, is_tcp)
+        self.apply(socket, domain, kind, is_tcp)?;
+        if kind == Type::STREAM && (self.asked.backlog.is_some() || self.asked.fastopen) {
+            return self.listen(socket, BACKLOG);
+        }
+        if kind == Type::STREAM {
+            self.report(socket);
+        }
+        Ok(())
     }
 
     /// Whether the user has set the receive buffer, which is then left alone.
@@ -199,8 +209,9 @@ impl Setup {
         ];
         for (option, asked, granted) in buffers {
             let (Some(asked), Ok(granted)) = (asked, granted) else { continue };
-            let words =
-                format!("{option} {asked}: the system granted {granted} bytes, its overhead included");
+            let words = format!(
+                "{option} {asked}: the system granted {granted} bytes, its overhead included"
+            );
             let wanted = u64::from(asked) * system::BUFFER_FACTOR;
             self.tell(match (granted as u64) < wanted {
                 true => Note::Warning(format!("{words} (net.core.wmem_max, rmem_max limit it)")),

@@ -180,8 +180,10 @@ pub struct Listener {
     pub at: Address,
     shared: Arc<Shared>,
     arrivals: mpsc::UnboundedSender<Accepted>,
-    /// Only the first peer is served, and the socket is pinned to it.
+    /// Only the first peer is served.
     single: bool,
+    /// The socket is ours alone, and may be pinned to the one peer.
+    is_own: bool,
     _bound: Option<BoundPath>,
 }
 
@@ -274,7 +276,21 @@ impl Listener {
         bound: Option<BoundPath>,
     ) -> Self {
         let shared = Arc::new(Shared { socket, peers: Mutex::default() });
-        Self { at, shared, arrivals, single, _bound: bound }
+        Self { at, shared, arrivals, single, is_own: true, _bound: bound }
+    }
+
+    /// On a socket that was handed over, with its options set. Whoever handed it over goes on using it:
+    /// it is not pinned to a peer, and its path is not removed.
+    pub(crate) fn adopt(
+        socket: Socket,
+        at: Address,
+        single: bool,
+        arrivals: mpsc::UnboundedSender<Accepted>,
+        setup: &Setup,
+    ) -> io::Result<Self> {
+        let is_udp = matches!(at, Address::Inet(_));
+        let socket = MessageSocket::new(socket, is_udp, setup)?;
+        Ok(Self { is_own: false, ..Self::new(at, socket, arrivals, single, None) })
     }
 
     /// Receives for ever and gives each datagram to its peer. `admit` is asked about new ones.
@@ -308,7 +324,9 @@ impl Listener {
                 if self.single && !pinned {
                     pinned = true;
                     // A Unix peer without a name cannot be connected to; it is told apart anyway.
-                    let _ = self.shared.socket.connect(&datagram.from);
+                    if self.is_own {
+                        let _ = self.shared.socket.connect(&datagram.from);
+                    }
                 }
                 if lock(&queue.state).push(datagram)
                     && !woken.iter().any(|other| Arc::ptr_eq(other, &queue))

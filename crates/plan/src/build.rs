@@ -39,9 +39,8 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check_later(&facts)?;
 
     Ok(Plan {
-        mode: mode(&facts, operands),
         sockets: sockets::options(&facts),
-        ready: sockets::ready(&facts),
+        ready: sockets::ready(&facts, &operands),
         stages: stages(raw),
         flow: flow(raw),
         eof: eof(&facts),
@@ -62,7 +61,9 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
             json_fd: raw.json_fd.or(raw.json.then_some(2)),
             progress: raw.progress,
             test_marks: raw.test_marks,
+            tells_port: sockets::tells_port(&facts, &operands),
         },
+        mode: mode(&facts, operands),
         warnings: warnings(&facts),
     })
 }

@@ -65,7 +65,9 @@ impl Page {
     fn listen(&mut self, listen: &Listen, plan: &Plan) {
         self.line("transport", transport(listen.transport));
         match &listen.host {
-            _ if plan.ready.is_handed => self.line("bind", "no: sockets are handed over (LISTEN_FDS)"),
+            _ if plan.ready.is_handed => {
+                self.line("bind", "no: sockets are handed over (LISTEN_FDS)")
+            }
             Some(path) if listen.transport.is_unix() => self.line("bind", format!("path {path:?}")),
             Some(host) => self.line("bind", format!("{host:?} {}", listen_port(listen.port))),
             None => self.line("bind", format!("every address, {}", listen_port(listen.port))),

@@ -271,4 +271,6 @@ pub struct TalkSpec {
     pub progress: bool,
     /// `--test`: `NCAT TEST:` lines.
     pub test_marks: bool,
+    /// Say where we listen even without `-v`: the port was left to the system.
+    pub tells_port: bool,
 }

@@ -61,8 +61,8 @@ pub struct Ready {
     pub fd: Option<u32>,
     /// Whoever started us hands sockets over (`LISTEN_FDS`): they are used instead of binding.
     pub is_handed: bool,
-    /// The command line names a host, path or port, which a socket handed over must then have.
-    pub names_address: bool,
+    /// The command line names a port, which a socket handed over must then have.
+    pub names_port: bool,
 }
 
 /// The options of this theme as the command line said them.

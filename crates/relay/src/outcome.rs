@@ -60,8 +60,8 @@ impl Totals {
         (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
     }
 
-    /// Whether the session holds bytes back at the moment for a rate that it keeps (`--rate`): that
-    /// nothing moves is then no sign that the peer takes nothing.
+    /// Whether the session holds back what it sends at the moment, for a rate that it keeps (`--rate`):
+    /// that nothing moves is then no sign that the peer takes nothing.
     pub fn is_paced(&self) -> bool {
         self.paced.load(Ordering::Relaxed)
     }

@@ -188,8 +188,9 @@ impl Session {
             self.totals.add(now.0 - self.counted.0, now.1 - self.counted.1);
             self.counted = now;
         }
-        let is_paced = self.remote.is_paced();
-        self.totals.set_paced(is_paced);
+        let paced = self.remote.paced();
+        self.totals.set_paced(paced.send);
+        let is_paced = paced.send || paced.recv;
         let steps = self.send.tally.steps + self.recv.tally.steps;
         if steps != self.steps || self.last_active.is_none() || is_paced {
             let now = Some(Instant::now());

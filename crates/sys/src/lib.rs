@@ -13,11 +13,11 @@ pub mod child_usage;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod datagram;
 pub mod fault;
+#[cfg(unix)]
+pub mod fd;
 pub mod inherit;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod option;
-#[cfg(unix)]
-pub mod fd;
 pub mod resolve;
 #[cfg(unix)]
 pub mod signal;

@@ -16,7 +16,8 @@ fn set(
     value: *const libc::c_void,
     len: usize,
 ) -> io::Result<()> {
-    let len = libc::socklen_t::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let len =
+        libc::socklen_t::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     // SAFETY: every caller in this module passes a value that is readable for `len` bytes.
     let rc = unsafe { libc::setsockopt(fd.as_fd().as_raw_fd(), level, name, value, len) };
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::{Conn, Duplex, Recv, Shape};
+use crate::{Conn, Duplex, Paced, Recv, Shape};
 
 /// What a bucket holds, as the time it takes to fill.
 const BURST: Duration = Duration::from_millis(200);
@@ -203,8 +203,11 @@ impl Duplex for Rate {
         self.inner.undelivered()
     }
 
-    fn is_paced(&self) -> bool {
-        let waits = |bucket: &Option<Bucket>| bucket.as_ref().is_some_and(|b| b.wait.is_some());
-        waits(&self.send) || waits(&self.recv)
+    fn paced(&self) -> Paced {
+        let waits = |bucket: &Option<Bucket>| {
+            let wait = bucket.as_ref().and_then(|bucket| bucket.wait.as_ref());
+            wait.is_some_and(|wait| !wait.is_elapsed())
+        };
+        Paced { send: waits(&self.send), recv: waits(&self.recv) }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Conn, Duplex, Recv};
+use crate::{Conn, Duplex, Paced, Recv};
 
 /// Wraps the *remote* conn, above any encryption: replies take the way of all other bytes.
 #[derive(Debug)]
@@ -151,8 +151,8 @@ impl Duplex for Telnet {
         self.inner.is_answering()
     }
 
-    fn is_paced(&self) -> bool {
-        self.inner.is_paced()
+    fn paced(&self) -> Paced {
+        self.inner.paced()
     }
 
     fn undelivered(&self) -> io::Result<Option<usize>> {

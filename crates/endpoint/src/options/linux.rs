@@ -32,9 +32,7 @@ pub(super) fn fastopen_connect(socket: &Socket) -> io::Result<()> {
 pub(super) fn fastopen_listen(socket: &Socket, queue: i32) -> io::Result<()> {
     option::set_fastopen_queue(socket, u32::try_from(queue).unwrap_or(1))?;
     match setting("ipv4/tcp_fastopen").and_then(|bits| bits.parse::<u32>().ok()) {
-        Some(bits) if bits & FASTOPEN_SERVER == 0 => {
-            Err(io::Error::from_raw_os_error(EOPNOTSUPP))
-        }
+        Some(bits) if bits & FASTOPEN_SERVER == 0 => Err(io::Error::from_raw_os_error(EOPNOTSUPP)),
         _ => Ok(()),
     }
 }

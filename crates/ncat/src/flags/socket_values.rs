@@ -180,7 +180,11 @@ pub(super) fn ready_fd(given: &Given<'_>) -> Result<u32, UsageError> {
 pub(super) fn name(given: &Given<'_>) -> Result<String, UsageError> {
     let name = given.text()?;
     let is_name = !name.is_empty() && name.len() <= NAME_MAX && !name.contains(['/', '\0', ' ']);
-    if is_name { Ok(name.to_owned()) } else { Err(bad(given, "a name of 1 to 15 letters and digits")) }
+    if is_name {
+        Ok(name.to_owned())
+    } else {
+        Err(bad(given, "a name of 1 to 15 letters and digits"))
+    }
 }
 
 #[cfg(test)]
@@ -208,7 +212,9 @@ mod tests {
         assert_eq!(rates("1/s,2/s"), both(Some(1), Some(2)));
         assert_eq!(rates("recv=1G/s"), both(None, Some(1 << 30)));
         assert_eq!(rates("recv=3/s,send=4/s"), both(Some(4), Some(3)));
-        for word in ["", "1", "1K", "0/s", "1/s,", "1/s,2/s,3/s", "send=1/s,2/s", "send=1/s,send=2/s"] {
+        for word in
+            ["", "1", "1K", "0/s", "1/s,", "1/s,2/s,3/s", "send=1/s,2/s", "send=1/s,send=2/s"]
+        {
             assert_eq!(rates(word), None, "{word:?}");
         }
     }
@@ -227,7 +233,9 @@ mod tests {
 
     #[test]
     fn classes_have_names() {
-        for (word, class) in [("EF", 46), ("ef", 46), ("CS1", 8), ("AF41", 34), ("0", 0), ("63", 63)] {
+        for (word, class) in
+            [("EF", 46), ("ef", 46), ("CS1", 8), ("AF41", 34), ("0", 0), ("63", 63)]
+        {
             assert_eq!(dscp(&given(word)).unwrap(), class, "{word}");
         }
         for word in ["", "64", "CS8", "AF44", "AF4", "AF411", "XX"] {

@@ -1,5 +1,6 @@
 //! The rules about socket options: each only where it means something.
 
+use super::operands::Operands;
 use super::rules::{Facts, Rule, rule, rule_with};
 use crate::{RawFamily, RawTransport, Ready, SocketOptions};
 
@@ -65,7 +66,9 @@ fn misplaced_words(facts: &Facts<'_>) -> String {
     let why = match needs(option) {
         Needs::Tcp => "it is an option of TCP",
         Needs::Internet => "it is about packets on a network",
-        Needs::ReceiveBuffer => "what a Unix socket receives waits in the sender's buffer (--sndbuf)",
+        Needs::ReceiveBuffer => {
+            "what a Unix socket receives waits in the sender's buffer (--sndbuf)"
+        }
         Needs::Connections => "datagrams make no connections that could wait",
         Needs::Nothing => "such sockets have buffers of another kind",
     };
@@ -150,13 +153,20 @@ pub(super) fn options(facts: &Facts<'_>) -> SocketOptions {
 }
 
 /// Whom to tell, and where listeners come from.
-pub(super) fn ready(facts: &Facts<'_>) -> Ready {
+pub(super) fn ready(facts: &Facts<'_>, operands: &Operands) -> Ready {
     let raw = facts.raw;
+    let hosts = usize::from(operands.host.is_some());
     Ready {
         fd: raw.sockets.ready_fd,
         is_handed: facts.listen && raw.sockets.is_handed,
-        names_address: !raw.operands.is_empty() || raw.source_port.is_some(),
+        names_port: raw.source_port.is_some() || raw.operands.len() > hosts,
     }
+}
+
+/// Whether it must be said where we listen, however quiet we are to be: nobody else knows the port.
+pub(super) fn tells_port(facts: &Facts<'_>, operands: &Operands) -> bool {
+    let is_internet = !matches!(facts.raw.family, Some(RawFamily::Unix | RawFamily::Vsock));
+    facts.listen && is_internet && operands.port == 0 && !facts.raw.sockets.is_handed
 }
 
 #[cfg(test)]
@@ -227,14 +237,10 @@ mod tests {
 
     #[test]
     fn sockets_handed_over_need_no_path() {
-        let mut raw = RawArgs {
-            listen: true,
-            family: Some(RawFamily::Unix),
-            ..RawArgs::default()
-        };
+        let mut raw = RawArgs { listen: true, family: Some(RawFamily::Unix), ..RawArgs::default() };
         assert!(build(&raw).is_err());
         raw.sockets.is_handed = true;
         let ready = build(&raw).unwrap().ready;
-        assert_eq!(ready, Ready { fd: None, is_handed: true, names_address: false });
+        assert_eq!(ready, Ready { fd: None, is_handed: true, names_port: false });
     }
 }

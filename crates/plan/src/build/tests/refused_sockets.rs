@@ -1,7 +1,7 @@
 //! The rows of socket options.
 
 use super::Row;
-use crate::{RawFamily, RawTransport, Rates};
+use crate::{Rates, RawFamily, RawTransport};
 
 pub(super) const REFUSED: &[Row] = &[
     (
