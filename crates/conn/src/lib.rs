@@ -64,6 +64,15 @@ pub enum Recv {
     End,
 }
 
+/// Directions in which bytes wait for their time.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Paced {
+    /// What is being sent.
+    pub send: bool,
+    /// What has been received.
+    pub recv: bool,
+}
+
 /// What a wrapping stage, or an endpoint that is more than descriptors, provides.
 ///
 /// After [`Recv::End`] or an error, receive is not called again; after `poll_finish` is ready, send
@@ -123,6 +132,12 @@ pub trait Duplex: Send {
     /// room: then it is slow, not gone. False when nobody can say.
     fn is_answering(&self) -> bool {
         false
+    }
+
+    /// In which directions bytes wait because we let only so many pass in a second: then neither side
+    /// is idle, and a peer that gets nothing is not slow.
+    fn paced(&self) -> Paced {
+        Paced::default()
     }
 
     /// Bytes sent that the peer's system has not acknowledged; `None` when nobody can say.
@@ -258,7 +273,7 @@ impl Conn {
     pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.body {
             #[cfg(unix)]
-            Body::Plain(plain) => Poll::Ready(plain.finish()),
+            Body::Plain(plain) => plain.poll_finish(cx),
             Body::Wrapped(duplex) => duplex.poll_finish(cx),
         }
     }
@@ -305,6 +320,15 @@ impl Conn {
             #[cfg(unix)]
             Body::Plain(plain) => plain.is_answering(),
             Body::Wrapped(duplex) => duplex.is_answering(),
+        }
+    }
+
+    /// See [`Duplex::paced`].
+    pub fn paced(&self) -> Paced {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => Paced::default(),
+            Body::Wrapped(duplex) => duplex.paced(),
         }
     }
 

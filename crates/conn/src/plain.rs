@@ -160,7 +160,21 @@ impl Plain {
         Poll::Ready(Ok(sent))
     }
 
-    pub(crate) fn finish(&mut self) -> io::Result<()> {
+    pub(crate) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A connection that began with data (TCP Fast Open) may not have been answered yet, and to end
+        // our direction now would cancel it, data and all (Linux: shutdown(2) in SYN_SENT).
+        if let Output::Port(port) = &self.output
+            && self.acknowledges
+        {
+            ready!(port.poll_write(cx, |fd| match sys::socket::is_connecting(fd) {
+                true => Err(io::ErrorKind::WouldBlock.into()),
+                false => Ok(()),
+            }))?;
+        }
+        Poll::Ready(self.finish())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
         match (&self.input, &self.output) {
             (Input::Same, Output::Port(port)) => {
                 match socket2::SockRef::from(&port.as_fd()).shutdown(std::net::Shutdown::Write) {

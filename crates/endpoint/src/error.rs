@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use gate::{Address, Denied};
 
+use crate::options::OptionError;
+
 /// One address tried.
 #[derive(Debug)]
 pub struct Attempt {
@@ -15,6 +17,18 @@ pub struct Attempt {
     pub elapsed: Duration,
     /// Why it failed; `None` for the one that succeeded.
     pub error: Option<io::Error>,
+}
+
+impl OpenError {
+    /// The socket option that could not be set, if that is why.
+    pub fn option(&self) -> Option<&OptionError> {
+        match self {
+            Self::Connect { last: cause, .. }
+            | Self::Bind { error: cause, .. }
+            | Self::PathInUse { error: cause, .. } => OptionError::within(cause),
+            _ => None,
+        }
+    }
 }
 
 /// Why an endpoint could not be opened.
@@ -69,6 +83,16 @@ pub enum OpenError {
         /// The system's reason.
         #[source]
         error: io::Error,
+    },
+    /// A socket that was handed over is not one we can listen on.
+    #[error("{socket}: {is}, not {wanted}")]
+    Handed {
+        /// Which one.
+        socket: String,
+        /// What it is.
+        is: String,
+        /// What it should be.
+        wanted: String,
     },
     /// A descriptor cannot be used.
     #[error("{what}: {error}")]

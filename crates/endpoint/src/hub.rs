@@ -353,7 +353,8 @@ impl Driver {
         let mut waiting = false;
         for client in lock(&self.shared).clients.values_mut() {
             let sent = client.totals.read().0;
-            if sent != client.sent_seen || client.waiting() == 0 {
+            let moves = sent != client.sent_seen || client.totals.is_paced();
+            if moves || client.waiting() == 0 {
                 (client.sent_seen, client.moved_at) = (sent, now);
                 waiting |= client.waiting() > 0;
                 continue;

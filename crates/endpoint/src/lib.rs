@@ -6,10 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod error;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod handed;
 pub mod hub;
 pub mod listen;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod message;
+#[cfg(unix)]
+pub mod notify;
+pub mod options;
 mod race;
 pub mod resolve;
 pub mod stdio;

@@ -8,10 +8,11 @@ use conn::Conn;
 use gate::{Action, Address, Gatekeeper, Permit, Protocol};
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::options::Setup;
 use crate::{OpenError, stream};
 
 /// Connections the system holds for us between two accepts.
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// A client that was accepted.
 #[derive(Debug)]
@@ -32,20 +33,25 @@ pub struct StreamListener {
     /// The address bound, with the real port.
     pub at: Address,
     is_tcp: bool,
+    setup: Setup,
 }
 
-/// Binds and listens by TCP; port 0 is replaced by one the system chose.
+/// Binds and listens by TCP with the options of `setup`; port 0 is replaced by one the system chose.
 ///
 /// # Errors
 /// [`OpenError::Bind`], [`OpenError::Denied`].
-pub fn tcp(gate: &Gatekeeper, addr: SocketAddr) -> Result<StreamListener, OpenError> {
+pub fn tcp(
+    gate: &Gatekeeper,
+    addr: SocketAddr,
+    setup: &Setup,
+) -> Result<StreamListener, OpenError> {
     let at = Address::Inet(addr);
     let permit = gate.decide(Action::Listen { protocol: Protocol::Tcp, at: at.clone() })?;
-    open_tcp(permit, addr).map_err(|error| OpenError::Bind { at, error })
+    open_tcp(permit, addr, setup).map_err(|error| OpenError::Bind { at, error })
 }
 
-fn open_tcp(_permit: Permit, addr: SocketAddr) -> io::Result<StreamListener> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+fn open_tcp(_permit: Permit, addr: SocketAddr, setup: &Setup) -> io::Result<StreamListener> {
+    let socket = setup.socket(Domain::for_address(addr), Type::STREAM, None)?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -53,21 +59,32 @@ fn open_tcp(_permit: Permit, addr: SocketAddr) -> io::Result<StreamListener> {
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
+    setup.listen(&socket, BACKLOG)?;
     socket.set_nonblocking(true)?;
     let bound = socket.local_addr()?.as_socket().unwrap_or(addr);
-    StreamListener::new(socket, Address::Inet(bound), true)
+    StreamListener::new(socket, Address::Inet(bound), true, setup)
 }
 
 impl StreamListener {
     #[cfg(unix)]
-    pub(crate) fn new(socket: Socket, at: Address, is_tcp: bool) -> io::Result<Self> {
-        Ok(Self { port: conn::Port::socket(socket.into())?, at, is_tcp })
+    pub(crate) fn new(
+        socket: Socket,
+        at: Address,
+        is_tcp: bool,
+        setup: &Setup,
+    ) -> io::Result<Self> {
+        Ok(Self { port: conn::Port::socket(socket.into())?, at, is_tcp, setup: setup.clone() })
     }
 
     #[cfg(not(unix))]
-    pub(crate) fn new(socket: Socket, at: Address, is_tcp: bool) -> io::Result<Self> {
-        Ok(Self { listener: tokio::net::TcpListener::from_std(socket.into())?, at, is_tcp })
+    pub(crate) fn new(
+        socket: Socket,
+        at: Address,
+        is_tcp: bool,
+        setup: &Setup,
+    ) -> io::Result<Self> {
+        let listener = tokio::net::TcpListener::from_std(socket.into())?;
+        Ok(Self { listener, at, is_tcp, setup: setup.clone() })
     }
 
     /// Takes the next client.
@@ -97,7 +114,10 @@ impl StreamListener {
     fn accepted(&self, socket: Socket, from: &SockAddr) -> io::Result<Accepted> {
         let info = stream::info(&socket, from);
         let peer = from.as_socket();
-        let conn = stream::conn(socket, info, self.is_tcp)
+        let set = self.setup.after_accept(&socket, self.is_tcp);
+        self.setup.report_peer(&socket, &info.peer);
+        let conn = set
+            .and_then(|()| stream::conn(socket, info, self.is_tcp))
             .map_err(|error| io::Error::new(io::ErrorKind::ConnectionAborted, error))?;
         Ok(Accepted { conn, peer })
     }

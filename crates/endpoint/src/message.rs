@@ -11,6 +11,8 @@ use conn::Port;
 use socket2::{SockAddr, Socket};
 use sys::datagram::{self, BATCH, Datagram, RecvBatch, SEGMENTS_MAX};
 
+use crate::options::Setup;
+
 /// Receive buffer asked for, in bytes: bursts wait here while we write.
 const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 /// Bytes one segmented send may carry, headers aside.
@@ -25,9 +27,13 @@ pub(crate) struct MessageSocket {
 }
 
 impl MessageSocket {
-    pub(crate) fn new(socket: Socket, is_udp: bool) -> io::Result<Self> {
+    /// With the options of `setup` set already.
+    pub(crate) fn new(socket: Socket, is_udp: bool, setup: &Setup) -> io::Result<Self> {
+        setup.report(&socket);
         if is_udp {
-            sys::socket::grow_receive_buffer(&socket, RECEIVE_BUFFER);
+            if !setup.has_receive_buffer() {
+                sys::socket::grow_receive_buffer(&socket, RECEIVE_BUFFER);
+            }
             datagram::enable_gro(socket.as_fd());
         }
         Ok(Self { port: Port::datagram_socket(socket.into())?, segments: AtomicBool::new(is_udp) })

@@ -11,18 +11,21 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::options::{OptionError, Setup};
 use crate::{Attempt, OpenError, stream};
 
 /// Time one address has for itself before the next is tried beside it (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Where a connection comes from.
+/// Where a connection comes from, and the options of its socket.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
     /// `-s`, resolved; the wildcard of each family when `None`.
     pub ip: Option<IpAddr>,
     /// `-p`; chosen by the system when `None`.
     pub port: Option<u16>,
+    /// Options to set.
+    pub setup: Setup,
 }
 
 impl Source {
@@ -140,6 +143,9 @@ pub async fn connect_tcp(
 
 /// The same error again; they cannot be cloned.
 pub(crate) fn copy(error: &io::Error) -> io::Error {
+    if let Some(option) = OptionError::within(error) {
+        return io::Error::other(option.clone());
+    }
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),
@@ -157,7 +163,8 @@ async fn attempt(
 }
 
 async fn connect_one(_permit: Permit, addr: SocketAddr, source: &Source) -> io::Result<Conn> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    let socket = source.setup.socket(Domain::for_address(addr), Type::STREAM, None)?;
+    source.setup.before_connect(&socket)?;
     if let Some(local) = source.address_for(addr) {
         #[cfg(not(windows))]
         socket.set_reuse_address(true)?;
@@ -165,6 +172,8 @@ async fn connect_one(_permit: Permit, addr: SocketAddr, source: &Source) -> io::
     }
     socket.set_nonblocking(true)?;
     let socket = finish_connect(socket, addr).await?;
+    source.setup.report(&socket);
+    source.setup.report_peer(&socket, &addr.to_string());
     let info = stream::info(&socket, &SockAddr::from(addr));
     stream::conn(socket, info, true)
 }
@@ -205,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_source_port_alone_follows_the_family_of_each_address() {
-        let source = Source { ip: None, port: Some(53) };
+        let source = Source { port: Some(53), ..Source::default() };
         assert_eq!(source.address_for(addr("192.0.2.1:80")), Some(addr("0.0.0.0:53")));
         assert_eq!(source.address_for(addr("[::1]:80")), Some(addr("[::]:53")));
         assert_eq!(Source::default().address_for(addr("[::1]:80")), None);

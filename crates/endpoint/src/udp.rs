@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
 use crate::message::MessageSocket;
+use crate::options::Setup;
 use crate::unix::BoundPath;
 use crate::{Attempt, OpenError, Source, stream};
 
@@ -43,7 +44,7 @@ pub fn connect(
     let to = Address::Inet(addr);
     let permit = gate.decide(Action::Connect { protocol: Protocol::Udp, to: to.clone() })?;
     let open = |_permit: Permit| -> io::Result<Conn> {
-        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
+        let socket = source.setup.socket(Domain::for_address(addr), Type::DGRAM, None)?;
         if addr.is_ipv4() {
             socket.set_broadcast(true)?;
         }
@@ -51,7 +52,7 @@ pub fn connect(
             socket.bind(&local.into())?;
         }
         socket.connect(&addr.into())?;
-        client(socket, &addr.into(), None, true)
+        client(socket, &addr.into(), None, true, &source.setup)
     };
     open(permit).map_err(|error| connect_error(target, to, error))
 }
@@ -60,17 +61,22 @@ pub fn connect(
 ///
 /// # Errors
 /// [`OpenError::Connect`], [`OpenError::Denied`].
-pub fn connect_unix(gate: &Gatekeeper, path: &Path, source: &Path) -> Result<Conn, OpenError> {
+pub fn connect_unix(
+    gate: &Gatekeeper,
+    path: &Path,
+    source: &Path,
+    setup: &Setup,
+) -> Result<Conn, OpenError> {
     let to = Address::Unix(Some(path.to_path_buf()));
     let permit =
         gate.decide(Action::Connect { protocol: Protocol::UnixDatagram, to: to.clone() })?;
     let open = |_permit: Permit| -> io::Result<Conn> {
-        let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+        let socket = setup.socket(Domain::UNIX, Type::DGRAM, None)?;
         socket.bind(&SockAddr::unix(source)?)?;
         let bound = BoundPath::new(source.to_path_buf());
         let peer = SockAddr::unix(path)?;
         socket.connect(&peer)?;
-        client(socket, &peer, Some(bound), false)
+        client(socket, &peer, Some(bound), false, setup)
     };
     open(permit).map_err(|error| connect_error(&path.display().to_string(), to, error))
 }
@@ -86,10 +92,11 @@ fn client(
     peer: &SockAddr,
     bound: Option<BoundPath>,
     is_udp: bool,
+    setup: &Setup,
 ) -> io::Result<Conn> {
     let info = stream::info(&socket, peer);
     let duplex = Client {
-        socket: MessageSocket::new(socket, is_udp)?,
+        socket: MessageSocket::new(socket, is_udp, setup)?,
         batch: RecvBatch::new(),
         received: Vec::new(),
         truncated: 0,
@@ -173,8 +180,10 @@ pub struct Listener {
     pub at: Address,
     shared: Arc<Shared>,
     arrivals: mpsc::UnboundedSender<Accepted>,
-    /// Only the first peer is served, and the socket is pinned to it.
+    /// Only the first peer is served.
     single: bool,
+    /// The socket is ours alone, and may be pinned to the one peer.
+    is_own: bool,
     _bound: Option<BoundPath>,
 }
 
@@ -216,18 +225,19 @@ pub fn listen(
     addr: SocketAddr,
     single: bool,
     arrivals: mpsc::UnboundedSender<Accepted>,
+    setup: &Setup,
 ) -> Result<Listener, OpenError> {
     let at = Address::Inet(addr);
     let permit = gate.decide(Action::Listen { protocol: Protocol::Udp, at: at.clone() })?;
     let open = |_permit: Permit| -> io::Result<Listener> {
-        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
+        let socket = setup.socket(Domain::for_address(addr), Type::DGRAM, None)?;
         if addr.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         // No SO_REUSEADDR: with it another process could bind the same port and take datagrams.
         socket.bind(&addr.into())?;
         let bound = socket.local_addr()?.as_socket().unwrap_or(addr);
-        let socket = MessageSocket::new(socket, true)?;
+        let socket = MessageSocket::new(socket, true, setup)?;
         Ok(Listener::new(Address::Inet(bound), socket, arrivals, single, None))
     };
     open(permit).map_err(|error| OpenError::Bind { at, error })
@@ -242,15 +252,16 @@ pub fn listen_unix(
     path: &Path,
     single: bool,
     arrivals: mpsc::UnboundedSender<Accepted>,
+    setup: &Setup,
 ) -> Result<Listener, OpenError> {
     let at = Address::Unix(Some(path.to_path_buf()));
     let permit =
         gate.decide(Action::Listen { protocol: Protocol::UnixDatagram, at: at.clone() })?;
     let open = |_permit: Permit| -> io::Result<Listener> {
-        let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+        let socket = setup.socket(Domain::UNIX, Type::DGRAM, None)?;
         socket.bind(&SockAddr::unix(path)?)?;
         let bound = BoundPath::new(path.to_path_buf());
-        let socket = MessageSocket::new(socket, false)?;
+        let socket = MessageSocket::new(socket, false, setup)?;
         Ok(Listener::new(at, socket, arrivals, single, Some(bound)))
     };
     open(permit).map_err(|error| OpenError::PathInUse { path: path.to_path_buf(), error })
@@ -265,7 +276,21 @@ impl Listener {
         bound: Option<BoundPath>,
     ) -> Self {
         let shared = Arc::new(Shared { socket, peers: Mutex::default() });
-        Self { at, shared, arrivals, single, _bound: bound }
+        Self { at, shared, arrivals, single, is_own: true, _bound: bound }
+    }
+
+    /// On a socket that was handed over, with its options set. Whoever handed it over goes on using it:
+    /// it is not pinned to a peer, and its path is not removed.
+    pub(crate) fn adopt(
+        socket: Socket,
+        at: Address,
+        single: bool,
+        arrivals: mpsc::UnboundedSender<Accepted>,
+        setup: &Setup,
+    ) -> io::Result<Self> {
+        let is_udp = matches!(at, Address::Inet(_));
+        let socket = MessageSocket::new(socket, is_udp, setup)?;
+        Ok(Self { is_own: false, ..Self::new(at, socket, arrivals, single, None) })
     }
 
     /// Receives for ever and gives each datagram to its peer. `admit` is asked about new ones.
@@ -299,7 +324,9 @@ impl Listener {
                 if self.single && !pinned {
                     pinned = true;
                     // A Unix peer without a name cannot be connected to; it is told apart anyway.
-                    let _ = self.shared.socket.connect(&datagram.from);
+                    if self.is_own {
+                        let _ = self.shared.socket.connect(&datagram.from);
+                    }
                 }
                 if lock(&queue.state).push(datagram)
                     && !woken.iter().any(|other| Arc::ptr_eq(other, &queue))

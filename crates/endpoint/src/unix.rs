@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use conn::Conn;
 use gate::{Action, Address, Gatekeeper, Permit, Protocol};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, Type};
 use tokio::time::{Instant, sleep};
 
-use crate::listen::StreamListener;
+use crate::listen::{BACKLOG, StreamListener};
+use crate::options::Setup;
 use crate::{Attempt, OpenError, stream};
 
 /// Pause before a listener whose queue is full is asked again; the system has no event for it.
@@ -49,19 +50,23 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// Listens on a path, which must not exist.
+/// Listens on a path, which must not exist, with the options of `setup`.
 ///
 /// # Errors
 /// [`OpenError::PathInUse`] with the system's reason, [`OpenError::Denied`].
-pub fn listen(gate: &Gatekeeper, path: &Path) -> Result<(StreamListener, BoundPath), OpenError> {
+pub fn listen(
+    gate: &Gatekeeper,
+    path: &Path,
+    setup: &Setup,
+) -> Result<(StreamListener, BoundPath), OpenError> {
     let at = Address::Unix(Some(path.to_path_buf()));
     let permit = gate.decide(Action::Listen { protocol: Protocol::UnixStream, at: at.clone() })?;
     let open = |_permit: Permit| -> io::Result<_> {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        let socket = setup.socket(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(&SockAddr::unix(path)?)?;
         let bound = BoundPath::new(path.to_path_buf());
-        socket.listen(4096)?;
-        Ok((StreamListener::new(socket, at, false)?, bound))
+        setup.listen(&socket, BACKLOG)?;
+        Ok((StreamListener::new(socket, at, false, setup)?, bound))
     };
     open(permit).map_err(|error| OpenError::PathInUse { path: path.to_path_buf(), error })
 }
@@ -74,6 +79,7 @@ pub async fn connect(
     gate: &Gatekeeper,
     path: &Path,
     source: Option<&Path>,
+    setup: &Setup,
     started: Instant,
     limit: Duration,
 ) -> Result<(Conn, Option<BoundPath>), OpenError> {
@@ -81,7 +87,7 @@ pub async fn connect(
     let action = Action::Connect { protocol: Protocol::UnixStream, to: to.clone() };
     let permit = gate.decide(action)?;
     let target = path.display().to_string();
-    match tokio::time::timeout_at(started + limit, dial(permit, path, source)).await {
+    match tokio::time::timeout_at(started + limit, dial(permit, path, source, setup)).await {
         Ok(Ok(opened)) => Ok(opened),
         Ok(Err(error)) => {
             let last = crate::race::copy(&error);
@@ -100,8 +106,9 @@ async fn dial(
     _permit: Permit,
     path: &Path,
     source: Option<&Path>,
+    setup: &Setup,
 ) -> io::Result<(Conn, Option<BoundPath>)> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let socket = setup.socket(Domain::UNIX, Type::STREAM, None)?;
     let bound = match source {
         Some(source) => {
             socket.bind(&SockAddr::unix(source)?)?;
@@ -118,6 +125,7 @@ async fn dial(
             Err(e) => return Err(e),
         }
     }
+    setup.report(&socket);
     let info = stream::info(&socket, &peer);
     Ok((stream::conn(socket, info, false)?, bound))
 }

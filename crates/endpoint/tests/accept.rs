@@ -11,7 +11,12 @@ use socket2::{Domain, Socket, Type};
 use sys::fault::{self, Call};
 
 fn listener() -> StreamListener {
-    listen::tcp(&Gatekeeper::open(), ([127, 0, 0, 1], 0).into()).expect("a port")
+    listen::tcp(
+        &Gatekeeper::open(),
+        ([127, 0, 0, 1], 0).into(),
+        &endpoint::options::Setup::default(),
+    )
+    .expect("a port")
 }
 
 fn client(listener: &StreamListener) -> Socket {

@@ -44,9 +44,28 @@ pub(crate) async fn run(context: &Context, spec: &Connect) -> Exit {
         Ok(local) => local,
         Err(error) => return context.open_failed(&error),
     };
+    begin(context, &opened.conn);
     let is_message = opened.conn.shape == Shape::Message;
     let session = join(context, local, opened.conn, local::rules(&context.plan, false, is_message));
     finish(context, session, &mut signals, Exit::Killed).await
+}
+
+/// A connection that `--fastopen` holds back until there is data begins now, unless data is here: the
+/// peer may have to speak first.
+fn begin(context: &Context, remote: &Conn) {
+    let plan = &context.plan;
+    if !plan.sockets.fastopen {
+        return;
+    }
+    let pauses = plan.stages.iter().any(|stage| matches!(stage, plan::StageSpec::Delay(_)));
+    #[cfg(unix)]
+    let has_input = sys::stdio::has_input();
+    #[cfg(not(unix))]
+    let has_input = false;
+    if pauses || !has_input {
+        // A failure is one of the connection: the session receives it.
+        let _ = endpoint::options::start_connecting(remote);
+    }
 }
 
 /// A session ready to run, with its strategies told.
@@ -215,7 +234,7 @@ async fn addresses(
                 addrs = same;
             }
         }
-        Ok((addrs, Source { ip, port: spec.source_port }))
+        Ok((addrs, Source { ip, port: spec.source_port, setup: context.setup.clone() }))
     };
     let timeout =
         || OpenError::Timeout { target: target(spec), attempts: Vec::new(), after: limit };
@@ -256,7 +275,8 @@ async fn unix_stream(
     let path = Path::new(&spec.host);
     let limit = context.plan.limits.connect_timeout;
     let (conn, bound) =
-        endpoint::unix::connect(&context.gate, path, source, started, limit).await?;
+        endpoint::unix::connect(&context.gate, path, source, &context.setup, started, limit)
+            .await?;
     context.talk.connected(&conn.info.peer, &conn.info.local, "unix", &[]);
     Ok(Opened { conn, _bound: bound })
 }
@@ -277,7 +297,8 @@ fn unix_datagram(context: &Context, spec: &Connect) -> Result<Opened, OpenError>
         None => temporary_path(),
     };
     context.talk.verbose(|| format!("Using {} as our own address.", source.display()));
-    let conn = endpoint::udp::connect_unix(&context.gate, Path::new(&spec.host), &source)?;
+    let conn =
+        endpoint::udp::connect_unix(&context.gate, Path::new(&spec.host), &source, &context.setup)?;
     context.talk.connected(&conn.info.peer, &conn.info.local, "unix-dgram", &[]);
     Ok(opened(conn))
 }

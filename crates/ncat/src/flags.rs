@@ -8,6 +8,7 @@ mod fuzz;
 mod help;
 mod item;
 mod scan;
+mod socket_values;
 mod table;
 mod time;
 mod usage;

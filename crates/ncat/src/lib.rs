@@ -12,11 +12,14 @@ mod datagrams;
 mod door;
 mod exit;
 pub mod flags;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod handed;
 mod listen;
 mod local;
 mod logs;
 mod probe;
 mod progress;
+mod readiness;
 mod run;
 mod signals;
 mod talk;

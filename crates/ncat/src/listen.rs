@@ -46,6 +46,22 @@ pub(crate) enum Listeners {
     Datagrams(Datagrams),
 }
 
+impl Listeners {
+    /// Where, and by what.
+    fn bound(&self) -> Vec<(gate::Address, gate::Protocol)> {
+        match self {
+            Self::Streams { listeners, protocol, .. } => {
+                listeners.iter().map(|listener| (listener.at.clone(), *protocol)).collect()
+            }
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Datagrams(datagrams) => {
+                let listeners = datagrams.listeners.iter();
+                listeners.map(|listener| (listener.at.clone(), datagrams.protocol)).collect()
+            }
+        }
+    }
+}
+
 /// Listens and serves.
 pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
     let mut signals = Signals::new();
@@ -60,6 +76,7 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
         Ok(listeners) => listeners,
         Err(error) => return context.open_failed(&error),
     };
+    context.readiness.listening(context, &listeners.bound());
     let door = Arc::new(Door::new(context.talk.clone(), access, spec.max_conns));
     if spec.keep_open {
         return clients::serve(context, spec, listeners, door, &mut signals).await;
@@ -201,6 +218,10 @@ async fn load_access(context: &Context, spec: &Listen) -> Result<AccessRules, Ex
 
 /// Binds everything the plan asks for.
 async fn open(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if context.plan.ready.is_handed {
+        return crate::handed::open(context, spec).await;
+    }
     match spec.transport {
         Transport::Tcp => tcp(context, spec).await,
         Transport::Udp => udp(context, spec).await,
@@ -275,7 +296,7 @@ const EAFNOSUPPORT: i32 = 10047;
 
 async fn tcp(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
     let addrs = addresses(spec).await?;
-    let bind = |addr| listen::tcp(&context.gate, addr);
+    let bind = |addr| listen::tcp(&context.gate, addr, &context.setup);
     let listeners = bind_each(context, &addrs, bind, |listener: &StreamListener| &listener.at)?;
     for listener in &listeners {
         context.talk.listening(&listener.at, "tcp");
@@ -293,7 +314,8 @@ async fn udp(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
     use endpoint::udp;
     let addrs = addresses(spec).await?;
     let (sender, arrivals) = tokio::sync::mpsc::unbounded_channel();
-    let bind = |addr| udp::listen(&context.gate, addr, !spec.keep_open, sender.clone());
+    let bind =
+        |addr| udp::listen(&context.gate, addr, !spec.keep_open, sender.clone(), &context.setup);
     let listeners = bind_each(context, &addrs, bind, |listener: &udp::Listener| &listener.at)?;
     for listener in &listeners {
         context.talk.listening(&listener.at, "udp");
@@ -309,7 +331,7 @@ async fn udp(_context: &Context, _spec: &Listen) -> Result<Listeners, OpenError>
 #[cfg(unix)]
 fn unix_stream(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
     let path = Path::new(spec.host.as_deref().unwrap_or_default());
-    let (listener, bound) = endpoint::unix::listen(&context.gate, path)?;
+    let (listener, bound) = endpoint::unix::listen(&context.gate, path, &context.setup)?;
     context.talk.listening(&listener.at, "unix");
     let protocol = gate::Protocol::UnixStream;
     Ok(Listeners::Streams { listeners: vec![listener], protocol, _path: Some(bound) })
@@ -324,7 +346,8 @@ fn unix_stream(_context: &Context, _spec: &Listen) -> Result<Listeners, OpenErro
 fn unix_datagram(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
     let path = Path::new(spec.host.as_deref().unwrap_or_default());
     let (sender, arrivals) = tokio::sync::mpsc::unbounded_channel();
-    let listener = endpoint::udp::listen_unix(&context.gate, path, !spec.keep_open, sender)?;
+    let listener =
+        endpoint::udp::listen_unix(&context.gate, path, !spec.keep_open, sender, &context.setup)?;
     context.talk.listening(&listener.at, "unix-dgram");
     let (listeners, protocol) = (vec![listener], gate::Protocol::UnixDatagram);
     Ok(Listeners::Datagrams(Datagrams { listeners, arrivals, protocol }))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use conn::Conn;
-use conn::stage::{Crlf, Delay, Tap, Telnet};
+use conn::stage::{Crlf, Delay, Rate, Tap, Telnet};
 use endpoint::OpenError;
 use endpoint::stdio::{self, Wanted};
 use gate::{Action, Gatekeeper};
@@ -54,8 +54,12 @@ fn is_message(plan: &Plan) -> bool {
 
 /// Puts the stages around a connection that belong next to the wire.
 pub(crate) fn dress(plan: &Plan, mut remote: Conn) -> Conn {
-    if plan.stages.contains(&StageSpec::Telnet) {
-        remote = remote.wrap(Telnet::new);
+    for stage in &plan.stages {
+        remote = match stage {
+            StageSpec::Rate(rates) => remote.wrap(|inner| Rate::new(inner, rates.send, rates.recv)),
+            StageSpec::Telnet => remote.wrap(Telnet::new),
+            _ => remote,
+        };
     }
     remote
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use endpoint::OpenError;
+use endpoint::options::{Note, OptionError, Setup};
 use gate::Gatekeeper;
 use plan::{Mode, Plan};
 use relay::Totals;
@@ -14,6 +15,7 @@ use relay::Totals;
 use crate::exit::Exit;
 use crate::flags::{self, Parsed};
 use crate::logs::Logs;
+use crate::readiness::{Environment, Readiness};
 use crate::signals::on_totals_request;
 use crate::talk::{self, Talk, words};
 use crate::{connect, listen, probe};
@@ -24,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) gate: Gatekeeper,
     pub(crate) talk: Talk,
     pub(crate) logs: Logs,
+    pub(crate) setup: Setup,
+    pub(crate) readiness: Readiness,
     pub(crate) totals: Arc<Totals>,
 }
 
@@ -31,7 +35,7 @@ pub(crate) struct Context {
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let started = Instant::now();
     let posixly_correct = std::env::var_os("POSIXLY_CORRECT").is_some();
-    let raw = match flags::parse(args, posixly_correct) {
+    let mut raw = match flags::parse(args, posixly_correct) {
         Ok(Parsed::Run(raw)) => raw,
         Ok(Parsed::Help) => return print(&flags::help()).into(),
         Ok(Parsed::Version) => return print(&flags::version()).into(),
@@ -40,6 +44,8 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             return Exit::Local.into();
         }
     };
+    let env = Environment::take();
+    raw.sockets.is_handed = env.hands_sockets();
     let plan = match plan::build(&raw) {
         Ok(plan) => plan,
         Err(error) => {
@@ -50,7 +56,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     if raw.explain {
         return print(&plan::explain(&plan)).into();
     }
-    run(plan, started).into()
+    run(plan, env, started).into()
 }
 
 /// Results go to standard output; that it is closed is worth an exit code.
@@ -65,7 +71,15 @@ fn print(text: &str) -> Exit {
     }
 }
 
-fn run(plan: Plan, started: Instant) -> Exit {
+fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
+    // First of all: what is opened before could get the number that was meant.
+    let readiness = match Readiness::take(&plan.ready, env) {
+        Ok(readiness) => readiness,
+        Err(lines) => {
+            talk::put(&format!("Ncat: {lines}\n"));
+            return Exit::Local;
+        }
+    };
     let talk = match Talk::new(&plan.talk, started) {
         Ok(talk) => talk,
         Err(error) => {
@@ -94,7 +108,8 @@ fn run(plan: Plan, started: Instant) -> Exit {
             return Exit::Local;
         }
     };
-    let context = Context { plan, gate, talk, logs, totals: Arc::default() };
+    let setup = setup(&plan, &talk);
+    let context = Context { plan, gate, talk, logs, setup, readiness, totals: Arc::default() };
     let report = || {
         let (sent, received) = context.totals.read();
         context.talk.report(sent, received);
@@ -114,6 +129,7 @@ fn run(plan: Plan, started: Instant) -> Exit {
             never = requests => match never {},
         }
     });
+    context.readiness.stopping(&context);
     // A look-up that still runs must not hold the program up.
     runtime.shutdown_background();
     let (sent, received) = context.totals.read();
@@ -121,9 +137,32 @@ fn run(plan: Plan, started: Instant) -> Exit {
     exit
 }
 
+/// The options of every socket of this run; what the system made of them is told.
+fn setup(plan: &Plan, talk: &Talk) -> Setup {
+    let talk = talk.clone();
+    Setup::new(plan.sockets.clone(), move |note| match note {
+        Note::Fact(line) => talk.verbose(|| format!("{line}.")),
+        Note::Warning(line) => talk.error(&format!("Warning: {line}."), &[]),
+    })
+}
+
 impl Context {
+    /// Shows a socket option that could not be set. An MPTCP connection that cannot be made is the
+    /// network's failure, as any connection; everything else is this machine's.
+    fn option_failed(&self, failed: &OptionError) -> Exit {
+        let more: Vec<String> = failed.hint.iter().map(|hint| format!("hint: {hint}")).collect();
+        self.talk.error(&format!("{failed}. QUITTING."), &more);
+        let connects = !matches!(self.plan.mode, Mode::Listen(_));
+        let is_network = failed.option == "--mptcp" && connects;
+        self.talk.connect_failed(failed.option, &failed.to_string(), &[]);
+        if is_network { Exit::Network } else { Exit::Local }
+    }
+
     /// Shows why an endpoint could not be opened, and the exit code for it.
     pub(crate) fn open_failed(&self, error: &OpenError) -> Exit {
+        if let Some(failed) = error.option() {
+            return self.option_failed(failed);
+        }
         let (exit, reason) = match error {
             OpenError::Resolve { .. } => {
                 self.talk.error(
@@ -161,6 +200,11 @@ impl Context {
                 let line = format!("bind to {}: {}. QUITTING.", path.display(), words(error));
                 self.talk.error(&line, &path_hint(path, error));
                 (Exit::Local, words(error))
+            }
+            OpenError::Handed { .. } => {
+                let more = ["hint: the options must say what was handed over: -u for datagrams, -U for Unix sockets, no other address".into()];
+                self.talk.error(&format!("{error}. QUITTING."), &more);
+                (Exit::Local, error.to_string())
             }
             OpenError::Denied(denied) => {
                 self.talk.error("Denied by policy.", &[denied.to_string()]);

@@ -26,6 +26,7 @@ pub(crate) struct Talk {
 struct Inner {
     level: u8,
     test_marks: bool,
+    tells_port: bool,
     events: Option<Mutex<Events>>,
     started: Instant,
 }
@@ -41,6 +42,7 @@ impl Talk {
         let inner = Inner {
             level: spec.verbosity,
             test_marks: spec.test_marks,
+            tells_port: spec.tells_port,
             events: events.map(Mutex::new),
             started,
         };
@@ -100,7 +102,9 @@ impl Talk {
 
     /// Listening, with the real port.
     pub(crate) fn listening(&self, at: &gate::Address, protocol: &str) {
-        self.verbose(|| format!("Listening on {at}"));
+        if self.inner.level >= 1 || self.inner.tells_port {
+            put_if_read(&format!("Ncat: Listening on {at}\n"));
+        }
         self.test_mark("LISTEN");
         self.event("listening", json!({ "addr": at.to_string(), "protocol": protocol }));
     }

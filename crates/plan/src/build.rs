@@ -6,6 +6,7 @@
 
 mod operands;
 mod rules;
+mod sockets;
 
 use crate::{
     AccessSpec, Connect, DEFAULT_CONNECT_TIMEOUT, DEFAULT_DATAGRAM_SIZE, DEFAULT_MAX_CONNS,
@@ -34,10 +35,12 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(rules::BEFORE_OPERANDS, &facts)?;
     let operands = operands::read(&facts)?;
     rules::check(rules::AFTER_OPERANDS, &facts)?;
+    rules::check(sockets::RULES, &facts)?;
     rules::check_later(&facts)?;
 
     Ok(Plan {
-        mode: mode(&facts, operands),
+        sockets: sockets::options(&facts),
+        ready: sockets::ready(&facts, &operands),
         stages: stages(raw),
         flow: flow(raw),
         eof: eof(&facts),
@@ -58,7 +61,9 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
             json_fd: raw.json_fd.or(raw.json.then_some(2)),
             progress: raw.progress,
             test_marks: raw.test_marks,
+            tells_port: sockets::tells_port(&facts, &operands),
         },
+        mode: mode(&facts, operands),
         warnings: warnings(&facts),
     })
 }
@@ -133,6 +138,7 @@ fn family(raw: &RawArgs) -> Family {
 fn stages(raw: &RawArgs) -> Vec<StageSpec> {
     let has_log = raw.output.is_some() || raw.hex_dump.is_some();
     [
+        raw.sockets.rate.map(StageSpec::Rate),
         raw.telnet.then_some(StageSpec::Telnet),
         has_log.then_some(StageSpec::Tap),
         raw.crlf.then_some(StageSpec::Crlf),

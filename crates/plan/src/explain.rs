@@ -25,9 +25,10 @@ pub fn explain(plan: &Plan) -> String {
         }
         Mode::Listen(listen) => {
             page.line("mode", "listen, and join clients with standard input and output");
-            page.listen(listen);
+            page.listen(listen, plan);
         }
     }
+    page.sockets(plan);
     page.transfer(plan);
     page.talk(plan);
     page.0
@@ -61,9 +62,12 @@ impl Page {
         self.line("connect timeout", format!("{timeout}, over all addresses"));
     }
 
-    fn listen(&mut self, listen: &Listen) {
+    fn listen(&mut self, listen: &Listen, plan: &Plan) {
         self.line("transport", transport(listen.transport));
         match &listen.host {
+            _ if plan.ready.is_handed => {
+                self.line("bind", "no: sockets are handed over (LISTEN_FDS)")
+            }
             Some(path) if listen.transport.is_unix() => self.line("bind", format!("path {path:?}")),
             Some(host) => self.line("bind", format!("{host:?} {}", listen_port(listen.port))),
             None => self.line("bind", format!("every address, {}", listen_port(listen.port))),
@@ -95,6 +99,18 @@ impl Page {
             None => self.line("allow", "everybody"),
         }
         self.line("deny", if deny.is_empty() { "nobody".into() } else { deny.join(", ") });
+    }
+
+    fn sockets(&mut self, plan: &Plan) {
+        let asked = plan.sockets.asked().into_iter();
+        let words = asked.map(|(name, value)| format!("{name} {value}").trim_end().to_owned());
+        let words: Vec<String> = words.collect();
+        if !words.is_empty() {
+            self.line("socket options", words.join(", "));
+        }
+        if let Some(fd) = plan.ready.fd {
+            self.line("when bound", format!("one line per listener on descriptor {fd}"));
+        }
     }
 
     fn transfer(&mut self, plan: &Plan) {
@@ -174,6 +190,7 @@ fn slow_reader(what: SlowReader) -> String {
 
 fn stage(stage: &StageSpec) -> String {
     match stage {
+        StageSpec::Rate(rates) => format!("rate ({})", rates.words()),
         StageSpec::Telnet => "telnet".into(),
         StageSpec::Tap => "transcript".into(),
         StageSpec::Crlf => "LF to CRLF".into(),

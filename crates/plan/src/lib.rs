@@ -10,6 +10,7 @@ pub mod access;
 mod build;
 mod explain;
 mod raw;
+mod socket;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use access::AccessSpec;
 pub use build::{PlanError, build, refused_combinations};
 pub use explain::explain;
 pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
+pub use socket::{Keepalive, Rates, RawSockets, Ready, SocketOptions};
 
 /// Ncat's port when none is given.
 pub const DEFAULT_PORT: u16 = 31337;
@@ -38,6 +40,10 @@ pub const DEFAULT_SLOW_READER: Duration = Duration::from_secs(5);
 pub struct Plan {
     /// Whom to talk to, or what to wait for.
     pub mode: Mode,
+    /// What is asked of the sockets.
+    pub sockets: SocketOptions,
+    /// Whom to tell that a listener is bound, and whether it was handed over.
+    pub ready: Ready,
     /// Changes made to the bytes, wire side first.
     pub stages: Vec<StageSpec>,
     /// Which directions carry data.
@@ -151,6 +157,8 @@ pub struct Listen {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum StageSpec {
+    /// `--rate`: no more than this in a second.
+    Rate(Rates),
     /// `-t`: refuse telnet options and strip commands.
     Telnet,
     /// `-o`/`-x`: write transcripts (see [`Plan::logs`]).
@@ -263,4 +271,6 @@ pub struct TalkSpec {
     pub progress: bool,
     /// `--test`: `NCAT TEST:` lines.
     pub test_marks: bool,
+    /// Say where we listen even without `-v`: the port was left to the system.
+    pub tells_port: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::ending::EndedBy;
 
@@ -50,6 +50,7 @@ pub struct Outcome {
 pub struct Totals {
     sent: AtomicU64,
     received: AtomicU64,
+    paced: AtomicBool,
     parent: Option<Arc<Totals>>,
 }
 
@@ -57,6 +58,16 @@ impl Totals {
     /// Payload bytes sent, received.
     pub fn read(&self) -> (u64, u64) {
         (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+    }
+
+    /// Whether the session holds back what it sends at the moment, for a rate that it keeps (`--rate`):
+    /// that nothing moves is then no sign that the peer takes nothing.
+    pub fn is_paced(&self) -> bool {
+        self.paced.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_paced(&self, paced: bool) {
+        self.paced.store(paced, Ordering::Relaxed);
     }
 
     /// Totals of a part, which count into those of the whole as well.

@@ -188,8 +188,11 @@ impl Session {
             self.totals.add(now.0 - self.counted.0, now.1 - self.counted.1);
             self.counted = now;
         }
+        let paced = self.remote.paced();
+        self.totals.set_paced(paced.send);
+        let is_paced = paced.send || paced.recv;
         let steps = self.send.tally.steps + self.recv.tally.steps;
-        if steps != self.steps || self.last_active.is_none() {
+        if steps != self.steps || self.last_active.is_none() || is_paced {
             let now = Some(Instant::now());
             if self.send.tally.steps != self.input_steps || self.last_active.is_none() {
                 (self.input_steps, self.input_active) = (self.send.tally.steps, now);

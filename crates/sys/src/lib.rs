@@ -15,6 +15,9 @@ pub mod datagram;
 pub mod fault;
 #[cfg(unix)]
 pub mod fd;
+pub mod inherit;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod option;
 pub mod resolve;
 #[cfg(unix)]
 pub mod signal;

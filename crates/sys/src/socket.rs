@@ -99,11 +99,9 @@ pub fn has_data(fd: std::os::fd::BorrowedFd<'_>) -> bool {
     unsafe { libc::recv(fd.as_raw_fd(), (&raw mut byte).cast(), 1, flags) > 0 }
 }
 
-/// Whether the peer's system has answered everything TCP has asked it lately: no retransmission and
-/// no window probe is without an answer. A peer whose program does not read still answers.
-/// Source: tcp(7), `TCP_INFO`.
+/// What TCP knows about a connection (tcp(7), `TCP_INFO`).
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub fn is_answering(fd: std::os::fd::BorrowedFd<'_>) -> bool {
+fn tcp_info(fd: std::os::fd::BorrowedFd<'_>) -> Option<libc::tcp_info> {
     use std::os::fd::AsRawFd;
     // SAFETY: all-zero is a valid tcp_info.
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
@@ -118,7 +116,34 @@ pub fn is_answering(fd: std::os::fd::BorrowedFd<'_>) -> bool {
             &raw mut len,
         )
     };
-    rc == 0 && info.tcpi_retransmits == 0 && info.tcpi_probes == 0
+    (rc == 0).then_some(info)
+}
+
+/// Whether the peer's system has answered everything TCP has asked it lately: no retransmission and
+/// no window probe is without an answer. A peer whose program does not read still answers.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn is_answering(fd: std::os::fd::BorrowedFd<'_>) -> bool {
+    tcp_info(fd).is_some_and(|info| info.tcpi_retransmits == 0 && info.tcpi_probes == 0)
+}
+
+/// Whether a TCP connection has been asked for and not been answered. One that waits for its first
+/// data is then asked for without any.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn is_connecting(fd: std::os::fd::BorrowedFd<'_>) -> bool {
+    /// linux/tcp.h, `TCP_SYN_SENT`.
+    const SYN_SENT: u8 = 2;
+    let is_connecting = tcp_info(fd).is_some_and(|info| info.tcpi_state == SYN_SENT);
+    if is_connecting {
+        // A failure is seen by whoever receives.
+        let _ = crate::option::start_connecting(fd);
+    }
+    is_connecting
+}
+
+/// Whether a connection is under way; connecting ends before there is a conn on this system.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+pub fn is_connecting(_fd: std::os::fd::BorrowedFd<'_>) -> bool {
+    false
 }
 
 /// Whether the peer's system answers; not known on this system.

@@ -47,6 +47,12 @@ pub fn output() -> BorrowedFd<'static> {
     rustix::stdio::stdout()
 }
 
+/// Whether standard input has bytes to give at this moment (`FIONREAD`): in a pipe, a socket, a
+/// terminal, or the rest of a file.
+pub fn has_input() -> bool {
+    rustix::io::ioctl_fionread(input()).is_ok_and(|bytes| bytes > 0)
+}
+
 /// Gives up a standard descriptor: whoever waits for its end sees it now.
 ///
 /// `/dev/null` takes its number, so that no socket can.

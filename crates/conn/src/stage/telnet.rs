@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Conn, Duplex, Recv};
+use crate::{Conn, Duplex, Paced, Recv};
 
 /// Wraps the *remote* conn, above any encryption: replies take the way of all other bytes.
 #[derive(Debug)]
@@ -149,6 +149,10 @@ impl Duplex for Telnet {
 
     fn is_answering(&self) -> bool {
         self.inner.is_answering()
+    }
+
+    fn paced(&self) -> Paced {
+        self.inner.paced()
     }
 
     fn undelivered(&self) -> io::Result<Option<usize>> {

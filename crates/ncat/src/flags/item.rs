@@ -47,6 +47,8 @@ pub struct Item {
 pub enum Group {
     /// Families, transports, addresses, ports.
     Addresses,
+    /// Options of the sockets themselves.
+    Sockets,
     /// Listening and who may connect.
     Listening,
     /// What happens to the bytes.
@@ -67,9 +69,10 @@ pub enum Group {
 
 impl Group {
     /// Every heading, in the order of the help text.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Addresses,
         Self::Listening,
+        Self::Sockets,
         Self::Data,
         Self::Time,
         Self::Output,
@@ -84,6 +87,7 @@ impl Group {
         match self {
             Self::Addresses => "Addresses and transports",
             Self::Listening => "Listening",
+            Self::Sockets => "Socket options",
             Self::Data => "Data",
             Self::Time => "Time",
             Self::Output => "Output",

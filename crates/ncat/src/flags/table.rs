@@ -2,6 +2,7 @@
 
 mod bytes;
 mod later;
+mod options;
 mod sockets;
 mod talk;
 
@@ -9,7 +10,7 @@ use super::item::Item;
 
 /// Every option, in no order that matters except within a heading of the help text.
 pub fn items() -> impl Iterator<Item = &'static Item> {
-    [sockets::ITEMS, bytes::ITEMS, talk::ITEMS, later::ITEMS].into_iter().flatten()
+    [sockets::ITEMS, options::ITEMS, bytes::ITEMS, talk::ITEMS, later::ITEMS].into_iter().flatten()
 }
 
 /// The order in which Ncat knows its long names: an ambiguous abbreviation lists them so, and of

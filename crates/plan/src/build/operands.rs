@@ -59,6 +59,8 @@ fn looks_like_port(word: &str) -> bool {
 fn unix(facts: &Facts<'_>) -> Result<Operands, PlanError> {
     let purpose = if facts.listen { "listen on" } else { "connect to" };
     match facts.raw.operands.as_slice() {
+        // A socket that is handed over has its path already.
+        [] if facts.listen && facts.raw.sockets.is_handed => Ok(Operands::default()),
         [] => Err(no_path(purpose)),
         [path] if path.is_empty() => Err(no_path(purpose)),
         [path] => {

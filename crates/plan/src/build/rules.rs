@@ -3,7 +3,7 @@
 //! A row is a claim about the options and the line shown when it holds. First match wins. Options of
 //! later parts are in the rows too: that `-z` cannot listen is true whether or not a broker is built.
 
-use super::PlanError;
+use super::{PlanError, sockets};
 use crate::{DEFAULT_PORT, EofPolicy, RawArgs, RawFamily, RawTransport};
 
 /// What the rules ask about, derived once.
@@ -111,11 +111,15 @@ enum Says {
     With(fn(&Facts<'_>) -> String),
 }
 
-const fn rule(name: &'static str, when: fn(&Facts<'_>) -> bool, text: &'static str) -> Rule {
+pub(super) const fn rule(
+    name: &'static str,
+    when: fn(&Facts<'_>) -> bool,
+    text: &'static str,
+) -> Rule {
     Rule { name, when, says: Says::Text(text) }
 }
 
-const fn rule_with(
+pub(super) const fn rule_with(
     name: &'static str,
     when: fn(&Facts<'_>) -> bool,
     with: fn(&Facts<'_>) -> String,
@@ -361,7 +365,7 @@ pub(super) const AFTER_OPERANDS: &[Rule] = &[
 
 /// The combinations refused, for the compatibility page.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    BEFORE_OPERANDS.iter().chain(AFTER_OPERANDS).map(|rule| rule.name)
+    [BEFORE_OPERANDS, AFTER_OPERANDS, sockets::RULES].into_iter().flatten().map(|rule| rule.name)
 }
 
 /// Refuses by the first rule that holds.

@@ -1,5 +1,8 @@
 //! Spec section 1.7: one row or more for each rule, and no rule without one.
 
+#[path = "refused_sockets.rs"]
+mod sockets;
+
 use std::collections::HashSet;
 
 use super::super::*;
@@ -367,7 +370,7 @@ const REFUSED: &[Row] = &[
 #[test]
 fn every_refused_combination_says_its_line() {
     let mut tested = HashSet::new();
-    for (name, set, line) in REFUSED {
+    for (name, set, line) in REFUSED.iter().chain(sockets::REFUSED) {
         let mut raw = RawArgs::default();
         set(&mut raw);
         let listens = raw.listen || raw.later.iter().any(|option| option.name == "broker");
