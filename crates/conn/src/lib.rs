@@ -44,6 +44,19 @@ pub enum Shape {
     Message,
 }
 
+/// What carries the bytes of a connected stream socket, and so what its system can be asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Carrier {
+    /// TCP.
+    Tcp,
+    /// SCTP: one end ends both directions, and a write is one message that must fit the send buffer.
+    Sctp,
+    /// A Unix stream socket.
+    Unix,
+    /// A vsock stream socket.
+    Vsock,
+}
+
 /// Who is at the other end, in words.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ConnInfo {
@@ -122,6 +135,12 @@ pub trait Duplex: Send {
     /// Whether the peer's system answers what the transport asks it, be it only that there is no
     /// room: then it is slow, not gone. False when nobody can say.
     fn is_answering(&self) -> bool {
+        false
+    }
+
+    /// Whether the connection is over in both directions, which a receive may never say once we have
+    /// ended ours (SCTP). What arrived before may still wait to be received.
+    fn is_over(&self) -> bool {
         false
     }
 
@@ -305,6 +324,15 @@ impl Conn {
             #[cfg(unix)]
             Body::Plain(plain) => plain.is_answering(),
             Body::Wrapped(duplex) => duplex.is_answering(),
+        }
+    }
+
+    /// See [`Duplex::is_over`].
+    pub fn is_over(&self) -> bool {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(plain) => plain.is_over(),
+            Body::Wrapped(duplex) => duplex.is_over(),
         }
     }
 

@@ -1,25 +1,25 @@
-//! Listening for streams: TCP and Unix sockets.
+//! Listening for streams: TCP, SCTP, Unix and vsock sockets.
 
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
-use conn::Conn;
+use conn::{Carrier, Conn};
 use gate::{Action, Address, Gatekeeper, Permit, Protocol};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{SockAddr, Socket};
 
 use crate::{OpenError, stream};
 
 /// Connections the system holds for us between two accepts.
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// A client that was accepted.
 #[derive(Debug)]
 pub struct Accepted {
     /// The conn.
     pub conn: Conn,
-    /// Who it is; `None` for Unix sockets.
-    pub peer: Option<SocketAddr>,
+    /// Who it is.
+    pub peer: Address,
 }
 
 /// A listening stream socket.
@@ -31,21 +31,25 @@ pub struct StreamListener {
     listener: tokio::net::TcpListener,
     /// The address bound, with the real port.
     pub at: Address,
-    is_tcp: bool,
+    carrier: Carrier,
 }
 
-/// Binds and listens by TCP; port 0 is replaced by one the system chose.
+/// Binds and listens by TCP or SCTP; port 0 is replaced by one the system chose.
 ///
 /// # Errors
 /// [`OpenError::Bind`], [`OpenError::Denied`].
-pub fn tcp(gate: &Gatekeeper, addr: SocketAddr) -> Result<StreamListener, OpenError> {
+pub fn inet(
+    gate: &Gatekeeper,
+    protocol: Protocol,
+    addr: SocketAddr,
+) -> Result<StreamListener, OpenError> {
     let at = Address::Inet(addr);
-    let permit = gate.decide(Action::Listen { protocol: Protocol::Tcp, at: at.clone() })?;
-    open_tcp(permit, addr).map_err(|error| OpenError::Bind { at, error })
+    let permit = gate.decide(Action::Listen { protocol, at: at.clone() })?;
+    open_inet(permit, protocol, addr).map_err(|error| OpenError::Bind { at, error })
 }
 
-fn open_tcp(_permit: Permit, addr: SocketAddr) -> io::Result<StreamListener> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+fn open_inet(_permit: Permit, protocol: Protocol, addr: SocketAddr) -> io::Result<StreamListener> {
+    let (socket, carrier) = stream::socket(protocol, addr)?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -56,18 +60,18 @@ fn open_tcp(_permit: Permit, addr: SocketAddr) -> io::Result<StreamListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     let bound = socket.local_addr()?.as_socket().unwrap_or(addr);
-    StreamListener::new(socket, Address::Inet(bound), true)
+    StreamListener::new(socket, Address::Inet(bound), carrier)
 }
 
 impl StreamListener {
     #[cfg(unix)]
-    pub(crate) fn new(socket: Socket, at: Address, is_tcp: bool) -> io::Result<Self> {
-        Ok(Self { port: conn::Port::socket(socket.into())?, at, is_tcp })
+    pub(crate) fn new(socket: Socket, at: Address, carrier: Carrier) -> io::Result<Self> {
+        Ok(Self { port: conn::Port::socket(socket.into())?, at, carrier })
     }
 
     #[cfg(not(unix))]
-    pub(crate) fn new(socket: Socket, at: Address, is_tcp: bool) -> io::Result<Self> {
-        Ok(Self { listener: tokio::net::TcpListener::from_std(socket.into())?, at, is_tcp })
+    pub(crate) fn new(socket: Socket, at: Address, carrier: Carrier) -> io::Result<Self> {
+        Ok(Self { listener: tokio::net::TcpListener::from_std(socket.into())?, at, carrier })
     }
 
     /// Takes the next client.
@@ -96,8 +100,8 @@ impl StreamListener {
     /// What fails here is this client's misfortune, not the listener's.
     fn accepted(&self, socket: Socket, from: &SockAddr) -> io::Result<Accepted> {
         let info = stream::info(&socket, from);
-        let peer = from.as_socket();
-        let conn = stream::conn(socket, info, self.is_tcp)
+        let peer = stream::address(from);
+        let conn = stream::conn(socket, info, self.carrier)
             .map_err(|error| io::Error::new(io::ErrorKind::ConnectionAborted, error))?;
         Ok(Accepted { conn, peer })
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use conn::Conn;
+use conn::{Carrier, Conn};
 use gate::{Action, Address, Gatekeeper, Permit, Protocol};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::time::{Instant, sleep};
@@ -61,7 +61,7 @@ pub fn listen(gate: &Gatekeeper, path: &Path) -> Result<(StreamListener, BoundPa
         socket.bind(&SockAddr::unix(path)?)?;
         let bound = BoundPath::new(path.to_path_buf());
         socket.listen(4096)?;
-        Ok((StreamListener::new(socket, at, false)?, bound))
+        Ok((StreamListener::new(socket, at, Carrier::Unix)?, bound))
     };
     open(permit).map_err(|error| OpenError::PathInUse { path: path.to_path_buf(), error })
 }
@@ -119,5 +119,5 @@ async fn dial(
         }
     }
     let info = stream::info(&socket, &peer);
-    Ok((stream::conn(socket, info, false)?, bound))
+    Ok((stream::conn(socket, info, Carrier::Unix)?, bound))
 }

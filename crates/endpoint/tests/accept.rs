@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use conn::Conn;
 use endpoint::listen::{self, StreamListener, accept_any, is_passing};
-use gate::{Address, Gatekeeper};
+use gate::{Address, Gatekeeper, Protocol};
 use socket2::{Domain, Socket, Type};
 use sys::fault::{self, Call};
 
 fn listener() -> StreamListener {
-    listen::tcp(&Gatekeeper::open(), ([127, 0, 0, 1], 0).into()).expect("a port")
+    listen::inet(&Gatekeeper::open(), Protocol::Tcp, ([127, 0, 0, 1], 0).into()).expect("a port")
 }
 
 fn client(listener: &StreamListener) -> Socket {

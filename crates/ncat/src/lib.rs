@@ -21,6 +21,7 @@ mod run;
 mod signals;
 mod talk;
 mod task;
+mod transports;
 
 pub use exit::Exit;
 pub use run::main;

@@ -16,6 +16,8 @@ pub mod fault;
 #[cfg(unix)]
 pub mod fd;
 pub mod resolve;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod sctp;
 #[cfg(unix)]
 pub mod signal;
 pub mod socket;
@@ -23,3 +25,5 @@ pub mod socket;
 pub mod splice;
 #[cfg(unix)]
 pub mod stdio;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod vsock;

@@ -151,6 +151,10 @@ impl Duplex for Telnet {
         self.inner.is_answering()
     }
 
+    fn is_over(&self) -> bool {
+        self.inner.is_over()
+    }
+
     fn undelivered(&self) -> io::Result<Option<usize>> {
         self.inner.undelivered()
     }

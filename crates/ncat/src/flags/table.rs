@@ -4,12 +4,15 @@ mod bytes;
 mod later;
 mod sockets;
 mod talk;
+mod transports;
 
 use super::item::Item;
 
 /// Every option, in no order that matters except within a heading of the help text.
 pub fn items() -> impl Iterator<Item = &'static Item> {
-    [sockets::ITEMS, bytes::ITEMS, talk::ITEMS, later::ITEMS].into_iter().flatten()
+    [sockets::ITEMS, transports::ITEMS, bytes::ITEMS, talk::ITEMS, later::ITEMS]
+        .into_iter()
+        .flatten()
 }
 
 /// The order in which Ncat knows its long names: an ambiguous abbreviation lists them so, and of

@@ -302,7 +302,8 @@ pub(crate) fn run(case: &Case) -> Seen {
         let local = Plain::new(input(case), to);
         let local = Conn::from_plain(ConnInfo::default(), Shape::Stream, local);
         let port = Port::socket(ours.into()).expect("a socket");
-        let remote = Plain::socket(port, case.net == Net::Tcp);
+        let carrier = if case.net == Net::Tcp { Carrier::Tcp } else { Carrier::Unix };
+        let remote = Plain::socket(port, carrier);
         let remote = Conn::from_plain(ConnInfo::default(), Shape::Stream, remote);
         let session = Session::new(local, remote, case.rules, Arc::new(Totals::default()));
         let (send, recv) = session.choices();
