@@ -44,6 +44,19 @@ pub enum Shape {
     Message,
 }
 
+/// What carries the bytes of a connected stream socket, and so what its system can be asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Carrier {
+    /// TCP.
+    Tcp,
+    /// SCTP: one end ends both directions, and a write is one message that must fit the send buffer.
+    Sctp,
+    /// A Unix stream socket.
+    Unix,
+    /// A vsock stream socket.
+    Vsock,
+}
+
 /// Who is at the other end, in words.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ConnInfo {
@@ -138,6 +151,12 @@ pub trait Duplex: Send {
     /// is idle, and a peer that gets nothing is not slow.
     fn paced(&self) -> Paced {
         Paced::default()
+    }
+
+    /// Whether the connection is over in both directions, which a receive may never say once we have
+    /// ended ours (SCTP). What arrived before may still wait to be received.
+    fn is_over(&self) -> bool {
+        false
     }
 
     /// Bytes sent that the peer's system has not acknowledged; `None` when nobody can say.
@@ -329,6 +348,15 @@ impl Conn {
             #[cfg(unix)]
             Body::Plain(_) => Paced::default(),
             Body::Wrapped(duplex) => duplex.paced(),
+        }
+    }
+
+    /// See [`Duplex::is_over`].
+    pub fn is_over(&self) -> bool {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(plain) => plain.is_over(),
+            Body::Wrapped(duplex) => duplex.is_over(),
         }
     }
 

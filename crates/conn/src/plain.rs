@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,12 +11,16 @@ use sys::fd::FdKind;
 
 use crate::pool::Scratch;
 use crate::port::Port;
-use crate::{Recv, Shape, advance};
+use crate::{Carrier, Recv, Shape, advance};
 
 /// Pieces written in one call.
 const VECTORS: usize = 64;
 /// How long a program that feeds us may pause before it counts as having nothing ready.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// The largest message given to SCTP, in bytes; what is longer is several. Its boundaries mean
+/// nothing to us or to a peer that reads a stream.
+const SCTP_MESSAGE_MAX: usize = 64 * 1024;
 
 /// Where bytes come out of a plain conn.
 #[derive(Debug)]
@@ -48,14 +52,24 @@ pub struct Plain {
     scratch: Scratch,
     /// Standard output's number is given up together with our copy of it.
     releases_stdout: bool,
-    /// The transport tells what the peer has acknowledged (TCP).
-    acknowledges: bool,
+    /// What a socket's transport is; `None` for standard input and output.
+    carrier: Option<Carrier>,
+    /// Most bytes of one write.
+    write_max: usize,
 }
 
 impl Plain {
-    /// A connected socket; `acknowledges` when its transport reports what has arrived (TCP).
-    pub fn socket(port: Port, acknowledges: bool) -> Self {
-        Self { acknowledges, ..Self::new(Input::Same, Output::Port(port)) }
+    /// A connected socket of this transport.
+    pub fn socket(port: Port, carrier: Carrier) -> Self {
+        let write_max = match carrier {
+            Carrier::Sctp => {
+                let room = socket2::SockRef::from(&port.as_fd()).send_buffer_size();
+                SCTP_MESSAGE_MAX.min(room.unwrap_or(SCTP_MESSAGE_MAX) / 2).max(1)
+            }
+            _ => usize::MAX,
+        };
+        let plain = Self::new(Input::Same, Output::Port(port));
+        Self { carrier: Some(carrier), write_max, ..plain }
     }
 
     /// An input and an output of their own.
@@ -65,7 +79,8 @@ impl Plain {
             output,
             scratch: Scratch::default(),
             releases_stdout: false,
-            acknowledges: false,
+            carrier: None,
+            write_max: usize::MAX,
         }
     }
 
@@ -88,6 +103,11 @@ impl Plain {
             Output::Port(port) => Some(port),
             _ => None,
         }
+    }
+
+    /// What a socket's transport is; `None` for standard input and output.
+    pub fn carrier(&self) -> Option<Carrier> {
+        self.carrier
     }
 
     /// Whether what is sent here is discarded.
@@ -144,7 +164,7 @@ impl Plain {
         let pieces = if shape == Shape::Message { 1 } else { VECTORS };
         let sent = ready!(port.poll_write(cx, |fd| {
             let mut vectors = [IoSlice::new(&[]); VECTORS];
-            let count = fill(&mut vectors, queue, pieces, port.write_max());
+            let count = fill(&mut vectors, queue, pieces, port.write_max().min(self.write_max));
             match port.kind() {
                 FdKind::Socket => sys::fd::send(fd, &vectors[..count]),
                 _ => sys::fd::write(fd, &vectors[..count]),
@@ -164,7 +184,7 @@ impl Plain {
         // A connection that began with data (TCP Fast Open) may not have been answered yet, and to end
         // our direction now would cancel it, data and all (Linux: shutdown(2) in SYN_SENT).
         if let Output::Port(port) = &self.output
-            && self.acknowledges
+            && self.carrier == Some(Carrier::Tcp)
         {
             ready!(port.poll_write(cx, |fd| match sys::socket::is_connecting(fd) {
                 true => Err(io::ErrorKind::WouldBlock.into()),
@@ -209,19 +229,40 @@ impl Plain {
     }
 
     pub(crate) fn is_answering(&self) -> bool {
-        self.acknowledges
-            && self.output().is_some_and(|port| sys::socket::is_answering(port.as_fd()))
+        let Some(port) = self.output() else { return false };
+        match self.carrier {
+            Some(Carrier::Tcp) => sys::socket::is_answering(port.as_fd()),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Some(Carrier::Sctp) => sys::sctp::is_answering(port.as_fd()),
+            _ => false,
+        }
+    }
+
+    /// Only SCTP ends without saying so to who receives.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn is_over(&self) -> bool {
+        self.carrier == Some(Carrier::Sctp)
+            && self.output().is_some_and(|port| sys::sctp::is_over(port.as_fd()))
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn is_over(&self) -> bool {
+        false
     }
 
     pub(crate) fn undelivered(&self) -> io::Result<Option<usize>> {
-        match (&self.input, &self.output) {
-            (Input::Same, Output::Port(port)) if self.acknowledges => {
-                if let Some(error) = sys::socket::take_error(port.as_fd()) {
-                    return Err(error);
-                }
-                Ok(sys::socket::unacknowledged(port.as_fd()))
-            }
-            _ => Ok(None),
+        let (Some(carrier), Output::Port(port)) = (self.carrier, &self.output) else {
+            return Ok(None);
+        };
+        let ask: fn(BorrowedFd<'_>) -> Option<usize> = match carrier {
+            Carrier::Tcp => sys::socket::unacknowledged,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Carrier::Sctp => sys::sctp::unacknowledged,
+            _ => return Ok(None),
+        };
+        match sys::socket::take_error(port.as_fd()) {
+            Some(error) => Err(error),
+            None => Ok(ask(port.as_fd())),
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
+use conn::Carrier;
 use gate::{Action, Address, Gatekeeper, Protocol};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::mpsc;
@@ -103,10 +104,10 @@ pub fn streams(
 ) -> Result<StreamListener, OpenError> {
     let (socket, at) = examine(handed, protocol)?;
     let _permit = gate.decide(Action::Listen { protocol, at: at.clone() })?;
-    let is_tcp = protocol == Protocol::Tcp;
+    let carrier = if protocol == Protocol::Tcp { Carrier::Tcp } else { Carrier::Unix };
     setup
-        .adopt(&socket, Type::STREAM, is_tcp)
-        .and_then(|()| StreamListener::new(socket, at.clone(), is_tcp, setup))
+        .adopt(&socket, Type::STREAM, carrier == Carrier::Tcp)
+        .and_then(|()| StreamListener::new(socket, at.clone(), carrier, setup))
         .map_err(|error| OpenError::Bind { at, error })
 }
 

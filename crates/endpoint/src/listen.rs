@@ -1,12 +1,12 @@
-//! Listening for streams: TCP and Unix sockets.
+//! Listening for streams: TCP, SCTP, Unix and vsock sockets.
 
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
-use conn::Conn;
+use conn::{Carrier, Conn};
 use gate::{Action, Address, Gatekeeper, Permit, Protocol};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{SockAddr, Socket};
 
 use crate::options::Setup;
 use crate::{OpenError, stream};
@@ -19,8 +19,8 @@ pub(crate) const BACKLOG: i32 = 4096;
 pub struct Accepted {
     /// The conn.
     pub conn: Conn,
-    /// Who it is; `None` for Unix sockets.
-    pub peer: Option<SocketAddr>,
+    /// Who it is.
+    pub peer: Address,
 }
 
 /// A listening stream socket.
@@ -32,26 +32,33 @@ pub struct StreamListener {
     listener: tokio::net::TcpListener,
     /// The address bound, with the real port.
     pub at: Address,
-    is_tcp: bool,
+    carrier: Carrier,
     setup: Setup,
 }
 
-/// Binds and listens by TCP with the options of `setup`; port 0 is replaced by one the system chose.
+/// Binds and listens by TCP or SCTP with the options of `setup`; port 0 is replaced by one the system
+/// chose.
 ///
 /// # Errors
 /// [`OpenError::Bind`], [`OpenError::Denied`].
-pub fn tcp(
+pub fn inet(
     gate: &Gatekeeper,
+    protocol: Protocol,
     addr: SocketAddr,
     setup: &Setup,
 ) -> Result<StreamListener, OpenError> {
     let at = Address::Inet(addr);
-    let permit = gate.decide(Action::Listen { protocol: Protocol::Tcp, at: at.clone() })?;
-    open_tcp(permit, addr, setup).map_err(|error| OpenError::Bind { at, error })
+    let permit = gate.decide(Action::Listen { protocol, at: at.clone() })?;
+    open_inet(permit, protocol, addr, setup).map_err(|error| OpenError::Bind { at, error })
 }
 
-fn open_tcp(_permit: Permit, addr: SocketAddr, setup: &Setup) -> io::Result<StreamListener> {
-    let socket = setup.socket(Domain::for_address(addr), Type::STREAM, None)?;
+fn open_inet(
+    _permit: Permit,
+    protocol: Protocol,
+    addr: SocketAddr,
+    setup: &Setup,
+) -> io::Result<StreamListener> {
+    let (socket, carrier) = stream::socket(protocol, addr, setup)?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -62,7 +69,7 @@ fn open_tcp(_permit: Permit, addr: SocketAddr, setup: &Setup) -> io::Result<Stre
     setup.listen(&socket, BACKLOG)?;
     socket.set_nonblocking(true)?;
     let bound = socket.local_addr()?.as_socket().unwrap_or(addr);
-    StreamListener::new(socket, Address::Inet(bound), true, setup)
+    StreamListener::new(socket, Address::Inet(bound), carrier, setup)
 }
 
 impl StreamListener {
@@ -70,21 +77,21 @@ impl StreamListener {
     pub(crate) fn new(
         socket: Socket,
         at: Address,
-        is_tcp: bool,
+        carrier: Carrier,
         setup: &Setup,
     ) -> io::Result<Self> {
-        Ok(Self { port: conn::Port::socket(socket.into())?, at, is_tcp, setup: setup.clone() })
+        Ok(Self { port: conn::Port::socket(socket.into())?, at, carrier, setup: setup.clone() })
     }
 
     #[cfg(not(unix))]
     pub(crate) fn new(
         socket: Socket,
         at: Address,
-        is_tcp: bool,
+        carrier: Carrier,
         setup: &Setup,
     ) -> io::Result<Self> {
         let listener = tokio::net::TcpListener::from_std(socket.into())?;
-        Ok(Self { listener, at, is_tcp, setup: setup.clone() })
+        Ok(Self { listener, at, carrier, setup: setup.clone() })
     }
 
     /// Takes the next client.
@@ -113,11 +120,11 @@ impl StreamListener {
     /// What fails here is this client's misfortune, not the listener's.
     fn accepted(&self, socket: Socket, from: &SockAddr) -> io::Result<Accepted> {
         let info = stream::info(&socket, from);
-        let peer = from.as_socket();
-        let set = self.setup.after_accept(&socket, self.is_tcp);
+        let peer = stream::address(from);
+        let set = self.setup.after_accept(&socket, self.carrier == Carrier::Tcp);
         self.setup.report_peer(&socket, &info.peer);
         let conn = set
-            .and_then(|()| stream::conn(socket, info, self.is_tcp))
+            .and_then(|()| stream::conn(socket, info, self.carrier))
             .map_err(|error| io::Error::new(io::ErrorKind::ConnectionAborted, error))?;
         Ok(Accepted { conn, peer })
     }

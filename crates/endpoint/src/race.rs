@@ -1,4 +1,4 @@
-//! Connecting by TCP: every address of a name, raced under one deadline (RFC 8305).
+//! Connecting by TCP or SCTP: every address of a name, raced under one deadline (RFC 8305).
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use conn::Conn;
 use gate::{Action, Address, Gatekeeper, Permit, Protocol};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{SockAddr, Socket};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::options::{OptionError, Setup};
+use crate::route::Route;
 use crate::{Attempt, OpenError, stream};
 
 /// Time one address has for itself before the next is tried beside it (RFC 8305, section 5).
@@ -26,6 +27,8 @@ pub struct Source {
     pub port: Option<u16>,
     /// Options to set.
     pub setup: Setup,
+    /// `-g`: the hosts to pass on the way.
+    pub route: Option<Route>,
 }
 
 impl Source {
@@ -39,6 +42,14 @@ impl Source {
             SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         Some(SocketAddr::new(self.ip.unwrap_or(wildcard), self.port.unwrap_or(0)))
+    }
+
+    /// Gives a socket that will be connected to `to` its source route, if there is one.
+    pub(crate) fn lay_route(&self, socket: &Socket, to: SocketAddr) -> io::Result<()> {
+        match &self.route {
+            Some(route) => route.lay(socket, to),
+            None => Ok(()),
+        }
     }
 }
 
@@ -57,13 +68,15 @@ pub struct Connected {
 ///
 /// Families alternate, starting with the resolver's first choice; an address that has not answered
 /// after 250 ms gets company; a failure starts the next at once. `failed` is told each failure when
-/// it happens, with whether another address follows.
+/// it happens, with whether another address follows. `protocol` is TCP or SCTP.
 ///
 /// # Errors
 /// [`OpenError::Connect`] when all have failed, [`OpenError::Timeout`] at the deadline,
 /// [`OpenError::Denied`] when the gate allows none, [`OpenError::Bind`] when only the source failed.
-pub async fn connect_tcp(
+#[expect(clippy::too_many_arguments, reason = "each is one thing to know about a connection")]
+pub async fn connect_stream(
     gate: &Gatekeeper,
+    protocol: Protocol,
     target: &str,
     addrs: &[SocketAddr],
     source: &Source,
@@ -80,11 +93,11 @@ pub async fn connect_tcp(
     let race = async {
         loop {
             if let Some(addr) = waiting.pop_front() {
-                let action = Action::Connect { protocol: Protocol::Tcp, to: Address::Inet(addr) };
+                let action = Action::Connect { protocol, to: Address::Inet(addr) };
                 match gate.decide(action) {
                     Ok(permit) => {
                         asked.push((addr, Instant::now()));
-                        running.spawn(attempt(permit, addr, source.clone()));
+                        running.spawn(attempt(permit, protocol, addr, source.clone()));
                     }
                     Err(no) => {
                         denied.get_or_insert(no);
@@ -154,17 +167,24 @@ pub(crate) fn copy(error: &io::Error) -> io::Error {
 
 async fn attempt(
     permit: Permit,
+    protocol: Protocol,
     addr: SocketAddr,
     source: Source,
 ) -> (SocketAddr, Duration, io::Result<Conn>) {
     let begun = Instant::now();
-    let result = connect_one(permit, addr, &source).await;
+    let result = connect_one(permit, protocol, addr, &source).await;
     (addr, begun.elapsed(), result)
 }
 
-async fn connect_one(_permit: Permit, addr: SocketAddr, source: &Source) -> io::Result<Conn> {
-    let socket = source.setup.socket(Domain::for_address(addr), Type::STREAM, None)?;
+async fn connect_one(
+    _permit: Permit,
+    protocol: Protocol,
+    addr: SocketAddr,
+    source: &Source,
+) -> io::Result<Conn> {
+    let (socket, carrier) = stream::socket(protocol, addr, &source.setup)?;
     source.setup.before_connect(&socket)?;
+    source.lay_route(&socket, addr)?;
     if let Some(local) = source.address_for(addr) {
         #[cfg(not(windows))]
         socket.set_reuse_address(true)?;
@@ -175,7 +195,7 @@ async fn connect_one(_permit: Permit, addr: SocketAddr, source: &Source) -> io::
     source.setup.report(&socket);
     source.setup.report_peer(&socket, &addr.to_string());
     let info = stream::info(&socket, &SockAddr::from(addr));
-    stream::conn(socket, info, true)
+    stream::conn(socket, info, carrier)
 }
 
 async fn finish_connect(socket: Socket, addr: SocketAddr) -> io::Result<Socket> {

@@ -2,44 +2,62 @@
 
 use std::io;
 
-use conn::{Conn, ConnInfo, Shape};
+use conn::{Carrier, Conn, ConnInfo, Shape};
+use gate::{Address, Protocol};
 
-/// A connected, non-blocking stream socket as a conn. `acknowledges` for TCP.
+use crate::options::Setup;
+
+/// A connected, non-blocking stream socket as a conn.
 #[cfg(unix)]
-pub(crate) fn conn(
-    socket: socket2::Socket,
-    info: ConnInfo,
-    acknowledges: bool,
-) -> io::Result<Conn> {
+pub(crate) fn conn(socket: socket2::Socket, info: ConnInfo, carrier: Carrier) -> io::Result<Conn> {
     let port = conn::Port::socket(socket.into())?;
-    Ok(Conn::from_plain(info, Shape::Stream, conn::Plain::socket(port, acknowledges)))
+    Ok(Conn::from_plain(info, Shape::Stream, conn::Plain::socket(port, carrier)))
 }
 
 /// A connected, non-blocking stream socket as a conn.
 #[cfg(not(unix))]
-pub(crate) fn conn(
-    socket: socket2::Socket,
-    info: ConnInfo,
-    _acknowledges: bool,
-) -> io::Result<Conn> {
+pub(crate) fn conn(socket: socket2::Socket, info: ConnInfo, _carrier: Carrier) -> io::Result<Conn> {
     let stream = tokio::net::TcpStream::from_std(socket.into())?;
     let (reader, writer) = stream.into_split();
     let duplex = conn::StreamDuplex::new(reader, writer, std::time::Duration::ZERO);
     Ok(Conn::from_duplex(info, Shape::Stream, Box::new(duplex)))
 }
 
+/// A new stream socket for an internet address, by TCP or SCTP, with the options of `setup`.
+pub(crate) fn socket(
+    protocol: Protocol,
+    addr: std::net::SocketAddr,
+    setup: &Setup,
+) -> io::Result<(socket2::Socket, Carrier)> {
+    let (number, carrier) = match protocol {
+        Protocol::Sctp => (Some(socket2::Protocol::from(SCTP)), Carrier::Sctp),
+        _ => (None, Carrier::Tcp),
+    };
+    let domain = socket2::Domain::for_address(addr);
+    Ok((setup.socket(domain, socket2::Type::STREAM, number)?, carrier))
+}
+
+/// SCTP's protocol number (RFC 9260).
+const SCTP: i32 = 132;
+
+/// The address, of whatever kind.
+pub(crate) fn address(addr: &socket2::SockAddr) -> Address {
+    if let Some(addr) = addr.as_socket() {
+        return Address::Inet(addr);
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some((cid, port)) = addr.as_vsock_address() {
+        return Address::Vsock { cid, port };
+    }
+    #[cfg(unix)]
+    return Address::Unix(addr.as_pathname().map(std::path::Path::to_path_buf));
+    #[cfg(not(unix))]
+    Address::Unix(None)
+}
+
 /// The address as messages name it.
 pub(crate) fn name(addr: &socket2::SockAddr) -> String {
-    match addr.as_socket() {
-        Some(addr) => addr.to_string(),
-        #[cfg(unix)]
-        None => match addr.as_pathname() {
-            Some(path) => path.display().to_string(),
-            None => "(unnamed socket)".into(),
-        },
-        #[cfg(not(unix))]
-        None => "(unnamed socket)".into(),
-    }
+    address(addr).to_string()
 }
 
 /// Both ends' names, as far as the socket knows them.

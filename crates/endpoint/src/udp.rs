@@ -51,6 +51,7 @@ pub fn connect(
         if let Some(local) = source.address_for(addr) {
             socket.bind(&local.into())?;
         }
+        source.lay_route(&socket, addr)?;
         socket.connect(&addr.into())?;
         client(socket, &addr.into(), None, true, &source.setup)
     };

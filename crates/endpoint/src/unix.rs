@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use conn::Conn;
+use conn::{Carrier, Conn};
 use gate::{Action, Address, Gatekeeper, Permit, Protocol};
 use socket2::{Domain, SockAddr, Type};
 use tokio::time::{Instant, sleep};
@@ -66,7 +66,7 @@ pub fn listen(
         socket.bind(&SockAddr::unix(path)?)?;
         let bound = BoundPath::new(path.to_path_buf());
         setup.listen(&socket, BACKLOG)?;
-        Ok((StreamListener::new(socket, at, false, setup)?, bound))
+        Ok((StreamListener::new(socket, at, Carrier::Unix, setup)?, bound))
     };
     open(permit).map_err(|error| OpenError::PathInUse { path: path.to_path_buf(), error })
 }
@@ -127,5 +127,5 @@ async fn dial(
     }
     setup.report(&socket);
     let info = stream::info(&socket, &peer);
-    Ok((stream::conn(socket, info, false)?, bound))
+    Ok((stream::conn(socket, info, Carrier::Unix)?, bound))
 }

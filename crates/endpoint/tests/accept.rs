@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use conn::Conn;
 use endpoint::listen::{self, StreamListener, accept_any, is_passing};
-use gate::{Address, Gatekeeper};
+use gate::{Address, Gatekeeper, Protocol};
 use socket2::{Domain, Socket, Type};
 use sys::fault::{self, Call};
 
 fn listener() -> StreamListener {
-    listen::tcp(
+    listen::inet(
         &Gatekeeper::open(),
+        Protocol::Tcp,
         ([127, 0, 0, 1], 0).into(),
         &endpoint::options::Setup::default(),
     )

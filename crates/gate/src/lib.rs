@@ -21,10 +21,16 @@ pub enum Protocol {
     Tcp,
     /// UDP (RFC 768).
     Udp,
+    /// SCTP, one-to-one style (RFC 9260, RFC 6458).
+    Sctp,
     /// A Unix stream socket.
     UnixStream,
     /// A Unix datagram socket.
     UnixDatagram,
+    /// A vsock stream socket.
+    Vsock,
+    /// A vsock datagram socket.
+    VsockDatagram,
 }
 
 impl Protocol {
@@ -33,8 +39,11 @@ impl Protocol {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Sctp => "sctp",
             Self::UnixStream => "unix",
             Self::UnixDatagram => "unix-dgram",
+            Self::Vsock => "vsock",
+            Self::VsockDatagram => "vsock-dgram",
         }
     }
 }
@@ -45,13 +54,20 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// Where a socket points: an internet address or a path.
+/// Where a socket points: an internet address, a path, or a port of a virtual machine.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Address {
     /// An IPv4 or IPv6 address with its port.
     Inet(SocketAddr),
     /// A Unix socket's path; `None` for a socket without a name.
     Unix(Option<PathBuf>),
+    /// A machine and a port of it.
+    Vsock {
+        /// The context identifier: 1 this machine, 2 the host, `u32::MAX` any.
+        cid: u32,
+        /// The port, of 32 bits.
+        port: u32,
+    },
 }
 
 impl fmt::Display for Address {
@@ -60,6 +76,7 @@ impl fmt::Display for Address {
             Self::Inet(addr) => write!(f, "{addr}"),
             Self::Unix(Some(path)) => write!(f, "{}", path.display()),
             Self::Unix(None) => f.write_str("(unnamed socket)"),
+            Self::Vsock { cid, port } => write!(f, "{cid}:{port}"),
         }
     }
 }

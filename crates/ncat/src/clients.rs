@@ -119,7 +119,7 @@ async fn admit_all(
                 };
                 door.make_room().await;
                 let name = accepted.conn.info.peer.clone();
-                if let Some(pass) = door.admit(context, accepted.peer, &name, protocol) {
+                if let Some(pass) = door.admit(context, &accepted.peer, &name, protocol) {
                     let client = client(context, room, accepted.conn, pass);
                     sessions.spawn(client);
                 }

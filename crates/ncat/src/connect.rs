@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use conn::{Conn, Shape};
 use endpoint::resolve::{Family, resolve};
-use endpoint::{OpenError, Source, connect_tcp};
+use endpoint::{OpenError, Source, connect_stream};
+use gate::Protocol;
 use plan::{Connect, Transport};
 use relay::{EndedBy, Outcome, Session, SessionError, Side, Totals};
 use tokio::time::Instant;
@@ -21,6 +22,7 @@ use crate::run::Context;
 use crate::signals::Signals;
 use crate::talk::words;
 use crate::task::Task;
+use crate::transports;
 
 /// A connection, and what must be kept as long as it lives.
 pub(crate) struct Opened {
@@ -189,10 +191,13 @@ fn failed(context: &Context, peer: &str, outcome: &Outcome, error: &SessionError
 pub(crate) async fn open(context: &Context, spec: &Connect) -> Result<Opened, OpenError> {
     let started = Instant::now();
     match spec.transport {
-        Transport::Tcp => tcp(context, spec, started).await,
+        Transport::Tcp => stream(context, spec, Protocol::Tcp, started).await,
+        Transport::Sctp => sctp(context, spec, started).await,
         Transport::Udp => udp(context, spec, started).await,
         Transport::UnixStream => unix_stream(context, spec, started).await,
         Transport::UnixDatagram => unix_datagram(context, spec),
+        Transport::Vsock => transports::vsock(context, spec, started).await.map(opened),
+        Transport::VsockDatagram => Err(transports::no_vsock_datagrams(&spec.host)),
     }
 }
 
@@ -234,21 +239,39 @@ async fn addresses(
                 addrs = same;
             }
         }
-        Ok((addrs, Source { ip, port: spec.source_port, setup: context.setup.clone() }))
+        let route = transports::route(spec).await?;
+        Ok((addrs, Source { ip, port: spec.source_port, setup: context.setup.clone(), route }))
     };
     let timeout =
         || OpenError::Timeout { target: target(spec), attempts: Vec::new(), after: limit };
     tokio::time::timeout_at(started + limit, look_up).await.unwrap_or_else(|_| Err(timeout()))
 }
 
-async fn tcp(context: &Context, spec: &Connect, started: Instant) -> Result<Opened, OpenError> {
+#[cfg(any(target_os = "linux", target_os = "android"))]
+async fn sctp(context: &Context, spec: &Connect, started: Instant) -> Result<Opened, OpenError> {
+    stream(context, spec, Protocol::Sctp, started).await
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+async fn sctp(_context: &Context, spec: &Connect, _started: Instant) -> Result<Opened, OpenError> {
+    Err(unsupported(&target(spec), "--sctp"))
+}
+
+/// Connects by TCP or SCTP.
+async fn stream(
+    context: &Context,
+    spec: &Connect,
+    protocol: Protocol,
+    started: Instant,
+) -> Result<Opened, OpenError> {
     let (addrs, source) = addresses(context, spec, started).await?;
     let limit = context.plan.limits.connect_timeout;
     let failed = |attempt: &endpoint::Attempt, more| context.talk.attempt_failed(attempt, more);
+    let (gate, target) = (&context.gate, target(spec));
     let connected =
-        connect_tcp(&context.gate, &target(spec), &addrs, &source, started, limit, failed).await?;
+        connect_stream(gate, protocol, &target, &addrs, &source, started, limit, failed).await?;
     let info = &connected.conn.info;
-    context.talk.connected(&info.peer, &info.local, "tcp", &connected.attempts);
+    context.talk.connected(&info.peer, &info.local, protocol.name(), &connected.attempts);
     Ok(opened(connected.conn))
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use conn::Conn;
 use endpoint::udp::{Accepted, Listener};
-use gate::{Gatekeeper, Protocol};
+use gate::{Address, Gatekeeper, Protocol};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
@@ -42,7 +42,8 @@ fn judge(
     let mut refused = HashSet::new();
     let mut has_warned = false;
     move |peer, name: &str| {
-        let refusal = match door.judge(&gate, peer, protocol) {
+        let from = peer.map_or(Address::Unix(None), Address::Inet);
+        let refusal = match door.judge(&gate, &from, protocol) {
             Ok(pass) => {
                 std::mem::forget(pass);
                 door.welcome(name, protocol);

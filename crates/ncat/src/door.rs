@@ -1,6 +1,5 @@
 //! The door of a listener: who may come in, and how many.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -71,19 +70,22 @@ impl Door {
     pub(crate) fn judge(
         &self,
         gate: &Gatekeeper,
-        peer: Option<SocketAddr>,
+        peer: &Address,
         protocol: Protocol,
     ) -> Result<Pass, Refusal> {
         if self.inside.load(Ordering::Relaxed) >= self.max_conns {
             let why = format!("connection limit reached ({})", self.max_conns);
             return Err(Refusal { why, rule: String::new(), is_full: true });
         }
-        let verdict = self.access.check(peer.map(|addr| addr.ip()));
+        let ip = match peer {
+            Address::Inet(addr) => Some(addr.ip()),
+            _ => None,
+        };
+        let verdict = self.access.check(ip);
         if !verdict.is_allowed() {
             return Err(Refusal::not_allowed(verdict.to_string()));
         }
-        let from = peer.map_or(Address::Unix(None), Address::Inet);
-        gate.decide(Action::Accept { protocol, from })
+        gate.decide(Action::Accept { protocol, from: peer.clone() })
             .map_err(|denied| Refusal::not_allowed(denied.reason))?;
         self.inside.fetch_add(1, Ordering::Relaxed);
         Ok(Pass { inside: Arc::clone(&self.inside) })
@@ -93,7 +95,7 @@ impl Door {
     pub(crate) fn admit(
         &self,
         context: &Context,
-        peer: Option<SocketAddr>,
+        peer: &Address,
         name: &str,
         protocol: Protocol,
     ) -> Option<Pass> {

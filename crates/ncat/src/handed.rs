@@ -20,6 +20,11 @@ pub(crate) async fn open(context: &Context, spec: &Listen) -> Result<Listeners, 
         Transport::Udp => datagrams(context, spec, handed, Protocol::Udp).await,
         Transport::UnixStream => streams(context, spec, handed, Protocol::UnixStream).await,
         Transport::UnixDatagram => datagrams(context, spec, handed, Protocol::UnixDatagram).await,
+        Transport::Sctp | Transport::Vsock | Transport::VsockDatagram => Err(OpenError::Handed {
+            socket: handed.first().map(|one| one.label.clone()).unwrap_or_default(),
+            is: "handed over".into(),
+            wanted: "a socket of our own: --sctp and --vsock take none from outside".into(),
+        }),
     }
 }
 
@@ -89,6 +94,7 @@ async fn check(
                 }
             }
         }
+        Address::Vsock { .. } => {}
         Address::Unix(path) => {
             let path = path.as_deref();
             if let Some(host) = &spec.host

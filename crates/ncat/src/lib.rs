@@ -24,6 +24,7 @@ mod run;
 mod signals;
 mod talk;
 mod task;
+mod transports;
 
 pub use exit::Exit;
 pub use run::main;

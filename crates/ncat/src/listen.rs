@@ -25,6 +25,7 @@ use crate::local;
 use crate::run::Context;
 use crate::signals::Signals;
 use crate::talk::words;
+use crate::transports;
 
 /// Pause when the system has no descriptor left for a client who waits.
 const NO_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
@@ -34,7 +35,7 @@ const COMMON_PORT_TRIES: u32 = 20;
 
 /// What is listened on.
 pub(crate) enum Listeners {
-    /// TCP or Unix streams.
+    /// TCP, SCTP, Unix or vsock streams.
     Streams {
         listeners: Vec<StreamListener>,
         protocol: gate::Protocol,
@@ -123,7 +124,7 @@ async fn first_client(
                 None => continue,
             };
             let name = accepted.conn.info.peer.clone();
-            if let Some(pass) = door.admit(context, accepted.peer, &name, protocol) {
+            if let Some(pass) = door.admit(context, &accepted.peer, &name, protocol) {
                 // Its place is kept for the whole run.
                 std::mem::forget(pass);
                 break Ok(Only {
@@ -223,10 +224,13 @@ async fn open(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> 
         return crate::handed::open(context, spec).await;
     }
     match spec.transport {
-        Transport::Tcp => tcp(context, spec).await,
+        Transport::Tcp => stream(context, spec, gate::Protocol::Tcp).await,
+        Transport::Sctp => sctp(context, spec).await,
         Transport::Udp => udp(context, spec).await,
         Transport::UnixStream => unix_stream(context, spec),
         Transport::UnixDatagram => unix_datagram(context, spec),
+        Transport::Vsock => vsock(context, spec),
+        Transport::VsockDatagram => Err(transports::no_vsock_datagrams("listener")),
     }
 }
 
@@ -294,16 +298,40 @@ const EAFNOSUPPORT: i32 = 47;
 #[cfg(windows)]
 const EAFNOSUPPORT: i32 = 10047;
 
-async fn tcp(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
+#[cfg(any(target_os = "linux", target_os = "android"))]
+async fn sctp(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
+    stream(context, spec, gate::Protocol::Sctp).await
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+async fn sctp(_context: &Context, _spec: &Listen) -> Result<Listeners, OpenError> {
+    Err(connect::unsupported("listener", "--sctp"))
+}
+
+fn vsock(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> {
+    Ok(Listeners::Streams {
+        listeners: vec![transports::vsock_listener(context, spec)?],
+        protocol: gate::Protocol::Vsock,
+        #[cfg(unix)]
+        _path: None,
+    })
+}
+
+/// Listens by TCP or SCTP.
+async fn stream(
+    context: &Context,
+    spec: &Listen,
+    protocol: gate::Protocol,
+) -> Result<Listeners, OpenError> {
     let addrs = addresses(spec).await?;
-    let bind = |addr| listen::tcp(&context.gate, addr, &context.setup);
+    let bind = |addr| listen::inet(&context.gate, protocol, addr, &context.setup);
     let listeners = bind_each(context, &addrs, bind, |listener: &StreamListener| &listener.at)?;
     for listener in &listeners {
-        context.talk.listening(&listener.at, "tcp");
+        context.talk.listening(&listener.at, protocol.name());
     }
     Ok(Listeners::Streams {
         listeners,
-        protocol: gate::Protocol::Tcp,
+        protocol,
         #[cfg(unix)]
         _path: None,
     })

@@ -7,7 +7,7 @@ use conn::stage::{Crlf, Delay, Rate, Tap, Telnet};
 use endpoint::OpenError;
 use endpoint::stdio::{self, Wanted};
 use gate::{Action, Gatekeeper};
-use plan::{EofPolicy, Flow, Mode, Plan, Quit, StageSpec};
+use plan::{EofPolicy, Flow, Mode, Plan, Quit, StageSpec, Transport};
 use relay::{AfterLocalEnd, OnLocalEnd, OnRemoteEnd, Rules};
 
 use crate::logs::Logs;
@@ -17,13 +17,17 @@ const NCAT_CHUNK: usize = 8192;
 /// How long a UDP client listens for replies after the end of input, from the last one on.
 const DATAGRAM_QUIET: std::time::Duration = std::time::Duration::from_millis(500);
 
+/// How long an SCTP client waits for answers after the end of input, from the last one on: longer than
+/// the first retransmission of a lost packet takes (1 s, RFC 9260 section 16).
+const ANSWER_QUIET: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Opens standard input and output and puts the local stages around them.
 pub(crate) fn open(gate: &Gatekeeper, plan: &Plan, logs: &Logs) -> Result<Conn, OpenError> {
     let permit = gate.decide(Action::Stdio)?;
     let wanted = Wanted { input: plan.flow != Flow::RecvOnly, output: plan.flow != Flow::SendOnly };
     let mut local = stdio::open(permit, wanted)?;
     // A transcript shows each datagram as a transmission of its own.
-    let chunk = if is_message(plan) { plan.limits.datagram_size } else { NCAT_CHUNK };
+    let chunk = if transport(plan).is_message() { plan.limits.datagram_size } else { NCAT_CHUNK };
     // Outermost is nearest the wire: what is read passes Delay, then Crlf, then the transcript.
     for stage in plan.stages.iter().rev() {
         local = match stage {
@@ -45,10 +49,10 @@ pub(crate) fn open(gate: &Gatekeeper, plan: &Plan, logs: &Logs) -> Result<Conn, 
     Ok(local)
 }
 
-fn is_message(plan: &Plan) -> bool {
+fn transport(plan: &Plan) -> Transport {
     match &plan.mode {
-        Mode::Connect(spec) | Mode::Probe(spec) => spec.transport.is_message(),
-        Mode::Listen(spec) => spec.transport.is_message(),
+        Mode::Connect(spec) | Mode::Probe(spec) => spec.transport,
+        Mode::Listen(spec) => spec.transport,
     }
 }
 
@@ -66,11 +70,15 @@ pub(crate) fn dress(plan: &Plan, mut remote: Conn) -> Conn {
 
 /// The rules of a session's end. `listens`: we are the server; `is_message`: it keeps boundaries.
 pub(crate) fn rules(plan: &Plan, listens: bool, is_message: bool) -> Rules {
+    let half_closes = transport(plan).half_closes();
     let after_local_end = match (plan.quit, plan.eof) {
         (Quit::After(time), _) => AfterLocalEnd::For(time),
         (Quit::Never, _) => AfterLocalEnd::Stay,
         (Quit::Default, EofPolicy::Quit) => AfterLocalEnd::Quit,
         (Quit::Default, _) if is_message && !listens => AfterLocalEnd::Quiet(DATAGRAM_QUIET),
+        (Quit::Default, EofPolicy::Wait) => AfterLocalEnd::Stay,
+        // A client's end would keep answers from coming, a listener's would cut its client short.
+        (Quit::Default, _) if !half_closes && !listens => AfterLocalEnd::Quiet(ANSWER_QUIET),
         (Quit::Default, _) => AfterLocalEnd::Stay,
     };
     let goes_on = plan.eof == EofPolicy::Ncat795 || plan.flow == Flow::SendOnly;
@@ -78,6 +86,7 @@ pub(crate) fn rules(plan: &Plan, listens: bool, is_message: bool) -> Rules {
         sends: plan.flow != Flow::RecvOnly,
         on_local_end: match plan.eof {
             EofPolicy::Wait => OnLocalEnd::Keep,
+            _ if !half_closes => OnLocalEnd::Last,
             _ => OnLocalEnd::Finish,
         },
         after_local_end,

@@ -202,6 +202,7 @@ fn name(at: &Address) -> String {
 fn line(at: &Address, protocol: Protocol) -> String {
     let port = match at {
         Address::Inet(addr) => format!("PORT={} ", addr.port()),
+        Address::Vsock { port, .. } => format!("PORT={port} "),
         Address::Unix(_) => String::new(),
     };
     format!("READY=1 PROTOCOL={protocol} {port}ADDR={}\n", name(at))

@@ -18,7 +18,7 @@ use crate::logs::Logs;
 use crate::readiness::{Environment, Readiness};
 use crate::signals::on_totals_request;
 use crate::talk::{self, Talk, words};
-use crate::{connect, listen, probe};
+use crate::{connect, listen, probe, transports};
 
 /// What every mode needs: the plan, who may do what, and whom to tell.
 pub(crate) struct Context {
@@ -175,7 +175,8 @@ impl Context {
             OpenError::Connect { target, attempts, last } => {
                 let reason = words(last);
                 let mut more = vec![connecting(target, attempts)];
-                more.extend(hint(last));
+                let at = attempts.last().map(|attempt| &attempt.addr);
+                more.extend(transports::hint(last, at).or_else(|| hint(last)));
                 self.talk.error(&format!("{reason}."), &more);
                 (Exit::Network, reason)
             }
@@ -193,7 +194,8 @@ impl Context {
             }
             OpenError::Bind { at, error } => {
                 let line = format!("bind to {at}: {}. QUITTING.", words(error));
-                self.talk.error(&line, &bind_hint(error));
+                let known = transports::hint(error, Some(at)).map(|hint| vec![hint]);
+                self.talk.error(&line, &known.unwrap_or_else(|| bind_hint(error)));
                 (Exit::Local, words(error))
             }
             OpenError::PathInUse { path, error } => {

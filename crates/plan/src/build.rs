@@ -7,11 +7,12 @@
 mod operands;
 mod rules;
 mod sockets;
+mod vsock;
 
 use crate::{
     AccessSpec, Connect, DEFAULT_CONNECT_TIMEOUT, DEFAULT_DATAGRAM_SIZE, DEFAULT_MAX_CONNS,
     EofPolicy, Family, Flow, Limits, Listen, LogSpec, Mode, Plan, Quit, RawArgs, RawFamily,
-    RawTransport, StageSpec, TalkSpec, Transport,
+    RawTransport, SourceRoute, StageSpec, TalkSpec, Transport,
 };
 
 use self::operands::Operands;
@@ -90,6 +91,8 @@ fn mode(facts: &Facts<'_>, operands: Operands) -> Mode {
         // Ncat binds a Unix client only for datagrams, where the peer needs an address to answer to.
         source_host: raw.source.clone().filter(|_| transport != Transport::UnixStream),
         source_port: raw.source_port.and_then(|port| u16::try_from(port).ok()).filter(|p| *p != 0),
+        vsock: operands.vsock,
+        route: SourceRoute::new(&raw.route),
     };
     if raw.zero_io { Mode::Probe(connect) } else { Mode::Connect(connect) }
 }
@@ -112,16 +115,20 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
             deny_files: raw.deny_files.clone(),
         },
         slow_reader: raw.slow_reader.unwrap_or_default(),
+        vsock: operands.vsock,
     }
 }
 
 fn transport(raw: &RawArgs) -> Transport {
     let datagrams = raw.transport == Some(RawTransport::Udp);
-    match (raw.family == Some(RawFamily::Unix), datagrams) {
-        (true, true) => Transport::UnixDatagram,
-        (true, false) => Transport::UnixStream,
-        (false, true) => Transport::Udp,
-        (false, false) => Transport::Tcp,
+    match (raw.family, raw.transport) {
+        (Some(RawFamily::Unix), _) if datagrams => Transport::UnixDatagram,
+        (Some(RawFamily::Unix), _) => Transport::UnixStream,
+        (Some(RawFamily::Vsock), _) if datagrams => Transport::VsockDatagram,
+        (Some(RawFamily::Vsock), _) => Transport::Vsock,
+        (_, Some(RawTransport::Sctp)) => Transport::Sctp,
+        (_, Some(RawTransport::Udp)) => Transport::Udp,
+        (_, None) => Transport::Tcp,
     }
 }
 
@@ -201,6 +208,9 @@ fn warnings(facts: &Facts<'_>) -> Vec<String> {
     if !facts.listen && raw.keep_open && raw.eof.is_none() && (raw.send_only || raw.no_shutdown) {
         let other = if raw.send_only { "--send-only" } else { "--no-shutdown" };
         lines.push(format!("-k has no effect when connecting with {other}."));
+    }
+    if facts.listen && raw.route.hops().next().is_some() {
+        lines.push("-g has no effect when listening: whoever connects chooses the way.".into());
     }
     let names_stream_source = raw.source.is_some() && transport(raw) == Transport::UnixStream;
     if names_stream_source && !facts.listen && raw.verbosity > 0 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     AccessSpec, Connect, EofPolicy, Family, Flow, Listen, Mode, Plan, Quit, SlowReader, StageSpec,
-    Transport,
+    Transport, VSOCK_ANY,
 };
 
 /// The plan, one `name: value` a line, always in the same order; ends with a newline.
@@ -44,7 +44,12 @@ impl Page {
 
     fn connect(&mut self, connect: &Connect, plan: &Plan) {
         self.line("transport", transport(connect.transport));
-        if connect.transport.is_unix() {
+        if let Some(at) = connect.vsock {
+            self.line("remote", machine(at.cid, at.port));
+            let cid = at.source_cid.map_or("any machine number".into(), |cid| format!("cid {cid}"));
+            let port = at.source_port.map_or("any".into(), |port| port.to_string());
+            self.line("local", format!("{cid}, port {port}"));
+        } else if connect.transport.is_unix() {
             self.line("remote", format!("path {:?}", connect.host));
             if let Some(path) = &connect.source_host {
                 self.line("local", format!("path {path:?}"));
@@ -58,6 +63,11 @@ impl Page {
             let (host, port) = (host.as_deref().unwrap_or("any"), port.as_deref().unwrap_or("any"));
             self.line("local", format!("address {host}, port {port}"));
         }
+        if let Some(route) = &connect.route {
+            let hops: Vec<_> = route.hops.iter().map(|hop| format!("{hop:?}")).collect();
+            let text = format!("by way of {}, pointer {}", hops.join(", "), route.pointer);
+            self.line("source route", text);
+        }
         let timeout = time(plan.limits.connect_timeout);
         self.line("connect timeout", format!("{timeout}, over all addresses"));
     }
@@ -68,11 +78,15 @@ impl Page {
             _ if plan.ready.is_handed => {
                 self.line("bind", "no: sockets are handed over (LISTEN_FDS)")
             }
+            _ if listen.vsock.is_some() => {
+                let at = listen.vsock.map(|at| machine(at.cid, at.port));
+                self.line("bind", at.unwrap_or_default());
+            }
             Some(path) if listen.transport.is_unix() => self.line("bind", format!("path {path:?}")),
             Some(host) => self.line("bind", format!("{host:?} {}", listen_port(listen.port))),
             None => self.line("bind", format!("every address, {}", listen_port(listen.port))),
         }
-        if !listen.transport.is_unix() {
+        if !listen.transport.is_unix() && listen.vsock.is_none() {
             self.line("families", family(listen.family));
             self.line("names", names(listen.numeric));
         }
@@ -118,13 +132,18 @@ impl Page {
         let stages = if stages.is_empty() { "none".into() } else { stages.join(", ") };
         self.line("stages, wire first", stages);
         self.line("flow", flow(plan.flow));
-        self.line("end", format!("{}: {}", plan.eof.name(), eof(plan.eof)));
-        self.line("after the end of input", quit(plan.quit));
-        let idle = plan.limits.idle_timeout.map_or("none".into(), time);
-        self.line("idle timeout", idle);
         let (Mode::Connect(Connect { transport, .. })
         | Mode::Probe(Connect { transport, .. })
         | Mode::Listen(Listen { transport, .. })) = &plan.mode;
+        let meaning = match (transport.half_closes(), &plan.mode) {
+            (false, Mode::Listen(_)) => eof_of_sctp_listener(plan.eof),
+            (false, _) => eof_of_sctp_client(plan.eof),
+            (true, _) => eof(plan.eof),
+        };
+        self.line("end", format!("{}: {meaning}", plan.eof.name()));
+        self.line("after the end of input", quit(plan.quit));
+        let idle = plan.limits.idle_timeout.map_or("none".into(), time);
+        self.line("idle timeout", idle);
         if transport.is_message() {
             let size = plan.limits.datagram_size;
             self.line("datagrams sent", format!("of at most {size} bytes"));
@@ -157,8 +176,11 @@ fn transport(transport: Transport) -> &'static str {
     match transport {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
+        Transport::Sctp => "sctp",
         Transport::UnixStream => "unix stream",
         Transport::UnixDatagram => "unix datagram",
+        Transport::Vsock => "vsock stream",
+        Transport::VsockDatagram => "vsock datagram",
     }
 }
 
@@ -219,6 +241,33 @@ fn eof(policy: EofPolicy) -> &'static str {
              until the end of input"
         }
     }
+}
+
+/// SCTP ends both directions at once.
+fn eof_of_sctp_client(policy: EofPolicy) -> &'static str {
+    match policy {
+        EofPolicy::HalfClose | EofPolicy::Ncat795 => {
+            "at the end of input wait for answers until none comes any more, then end the association \
+             and receive what is on its way; when the peer ends, quit"
+        }
+        other => eof(other),
+    }
+}
+
+/// SCTP ends both directions at once.
+fn eof_of_sctp_listener(policy: EofPolicy) -> &'static str {
+    match policy {
+        EofPolicy::HalfClose | EofPolicy::Ncat795 => {
+            "at the end of input tell the peer nothing, which would end both directions, and go on \
+             receiving; when the peer ends, quit"
+        }
+        other => eof(other),
+    }
+}
+
+fn machine(cid: u32, port: u32) -> String {
+    let cid = if cid == VSOCK_ANY { "any machine number".into() } else { format!("cid {cid}") };
+    format!("{cid}, port {port}")
 }
 
 fn quit(quit: Quit) -> String {

@@ -10,7 +10,9 @@ pub mod access;
 mod build;
 mod explain;
 mod raw;
+mod route;
 mod socket;
+mod vsock;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +21,9 @@ pub use access::AccessSpec;
 pub use build::{PlanError, build, refused_combinations};
 pub use explain::explain;
 pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
+pub use route::{HOPS_MAX, RawRoute, SourceRoute};
 pub use socket::{Keepalive, Rates, RawSockets, Ready, SocketOptions};
+pub use vsock::{VSOCK_ANY, VsockSpec};
 
 /// Ncat's port when none is given.
 pub const DEFAULT_PORT: u16 = 31337;
@@ -81,16 +85,27 @@ pub enum Transport {
     Tcp,
     /// UDP.
     Udp,
+    /// SCTP, one-to-one style.
+    Sctp,
     /// Unix stream socket.
     UnixStream,
     /// Unix datagram socket.
     UnixDatagram,
+    /// vsock stream socket.
+    Vsock,
+    /// vsock datagram socket.
+    VsockDatagram,
 }
 
 impl Transport {
     /// Whether message boundaries are kept.
     pub fn is_message(self) -> bool {
-        matches!(self, Self::Udp | Self::UnixDatagram)
+        matches!(self, Self::Udp | Self::UnixDatagram | Self::VsockDatagram)
+    }
+
+    /// Whether one direction can end while the other goes on.
+    pub fn half_closes(self) -> bool {
+        self != Self::Sctp
     }
 
     /// Whether addresses are paths.
@@ -128,6 +143,10 @@ pub struct Connect {
     pub source_host: Option<String>,
     /// `-p`: local port.
     pub source_port: Option<u16>,
+    /// Where to, for vsock sockets, whose `host` is the machine's number in words.
+    pub vsock: Option<VsockSpec>,
+    /// `-g`, `-G`: hosts to pass on the way.
+    pub route: Option<SourceRoute>,
 }
 
 /// Where to listen and for whom.
@@ -151,6 +170,8 @@ pub struct Listen {
     pub access: access::AccessSpec,
     /// What to do with a client that takes nothing.
     pub slow_reader: SlowReader,
+    /// Where, for vsock sockets.
+    pub vsock: Option<VsockSpec>,
 }
 
 /// A change to the bytes between the user and the wire.

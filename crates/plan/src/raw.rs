@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{EofPolicy, RawSockets, SlowReader};
+use crate::{EofPolicy, RawRoute, RawSockets, SlowReader};
 
 /// What the options said. Filled by the option table; each field is one option of `ncat --help`.
 ///
@@ -82,6 +82,8 @@ pub struct RawArgs {
     pub explain: bool,
     /// Socket options, `--rate`, `--ready-fd`, sockets handed over.
     pub sockets: RawSockets,
+    /// `-g` and `-G`.
+    pub route: RawRoute,
     /// Options of capabilities this build does not have, as the user wrote them (`--ssl`, `-e`), in
     /// order. Combination rules that involve them still apply and win over "not in this build".
     pub later: Vec<LaterOption>,

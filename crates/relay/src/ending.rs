@@ -10,7 +10,8 @@
 //! | any      | failed    | fail                                                                |
 //!
 //! To *settle* is to see that what was sent has arrived: input is discarded (unread bytes would turn
-//! our close into a reset that destroys the tail) until the peer's system has acknowledged all.
+//! our close into a reset that destroys the tail) until the peer's system has acknowledged all. Where
+//! one end ends both directions (SCTP), ours is told then, and what the peer had sent is received.
 
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ use std::time::Duration;
 pub enum OnLocalEnd {
     /// End our direction (FIN).
     Finish,
+    /// Nothing yet: the transport ends both directions at once, so the end is told last (SCTP). The
+    /// peer's system then delivers what its program has written, and the connection is over.
+    Last,
     /// Nothing: `--no-shutdown`.
     Keep,
 }
@@ -32,7 +36,8 @@ pub enum AfterLocalEnd {
     Quit,
     /// This long, whatever arrives: `-q`.
     For(Duration),
-    /// Until nothing has arrived for this long: the default of datagrams, whose peers never end.
+    /// Until nothing has arrived for this long: the default of datagrams, whose peers never end, and of
+    /// SCTP, whose peers are not told that our input has; there from when all was acknowledged.
     Quiet(Duration),
 }
 
@@ -161,6 +166,9 @@ pub fn next(rules: &Rules, send: Direction, recv: Direction) -> Next {
             AfterLocalEnd::Stay => Next::Move,
             AfterLocalEnd::Quit => Next::Settle(EndedBy::LocalEnd),
             AfterLocalEnd::For(time) => Next::ReceiveFor(time),
+            AfterLocalEnd::Quiet(_) if rules.on_local_end == OnLocalEnd::Last => {
+                Next::Settle(EndedBy::LocalEnd)
+            }
             AfterLocalEnd::Quiet(time) => Next::ReceiveUntilQuiet(time),
         },
         (Open, Finished) => match rules.on_remote_end {
@@ -208,6 +216,18 @@ mod tests {
         let rules = Rules { on_remote_end: OnRemoteEnd::Continue, ..rules() };
         assert_eq!(next(&rules, Open, Finished), Next::Move);
         assert_eq!(next(&rules, Finished, Finished), Next::Settle(EndedBy::RemoteEnd));
+    }
+
+    #[test]
+    fn an_end_that_ends_both_directions_is_told_last() {
+        let on_local_end = OnLocalEnd::Last;
+        let after = |after_local_end| {
+            next(&Rules { on_local_end, after_local_end, ..rules() }, Finished, Open)
+        };
+        assert_eq!(after(AfterLocalEnd::Stay), Next::Move);
+        let second = Duration::from_secs(1);
+        assert_eq!(after(AfterLocalEnd::Quiet(second)), Next::Settle(EndedBy::LocalEnd));
+        assert_eq!(after(AfterLocalEnd::For(second)), Next::ReceiveFor(second));
     }
 
     #[test]

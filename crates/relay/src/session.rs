@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use conn::{Conn, Shape};
@@ -119,7 +119,7 @@ impl Session {
                 }
             }
         }
-        if self.rules.on_local_end == OnLocalEnd::Keep {
+        if self.rules.on_local_end != OnLocalEnd::Finish {
             self.send_state = Direction::Finished;
             return;
         }
@@ -248,27 +248,51 @@ impl Session {
 
     /// Sees that what was sent has arrived; the receiving direction goes on meanwhile.
     fn poll_settle(&mut self, cx: &mut Context<'_>, ended_by: EndedBy) -> Poll<Outcome> {
+        let listening = self.recv_state == Direction::Open;
+        let is_last = self.rules.on_local_end == OnLocalEnd::Last && listening;
         let is_nothing_to_see =
             self.send.tally.delivered == 0 || self.remote.shape == Shape::Message;
-        if is_nothing_to_see {
+        if is_nothing_to_see && !is_last {
             return self.poll_flush(cx, ended_by);
         }
         self.local.stop_recv();
         let now = Instant::now();
         let heard_at = self.last_active.unwrap_or(now);
-        let listening = self.recv_state == Direction::Open;
-        let settle = self.settle.get_or_insert_with(|| Settle::new(ended_by, now));
+        let rules = &self.rules;
+        let settle = self.settle.get_or_insert_with(|| Settle::new(ended_by, rules, now));
+        if settle.is_closing() && listening {
+            return match ready!(settle.poll_closing(cx, &self.remote, heard_at)) {
+                Ok(()) => self.poll_flush(cx, ended_by),
+                Err(error) => Poll::Ready(self.fail_end(error, 0)),
+            };
+        }
         match settle.poll(cx, &self.remote, listening.then_some(heard_at), self.rules.stall) {
             Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) if is_last => {
+                settle.close(now);
+                // Called again for what the peer had sent.
+                cx.waker().wake_by_ref();
+                match self.remote.poll_finish(cx) {
+                    Poll::Ready(Err(error)) => Poll::Ready(self.fail_end(error, 0)),
+                    _ => Poll::Pending,
+                }
+            }
             Poll::Ready(Ok(())) => {
                 let ended_by = settle.ended_by;
                 self.poll_flush(cx, ended_by)
             }
             Poll::Ready(Err((error, undelivered))) => {
-                self.error = Some(SessionError { side: Side::Remote, error, undelivered });
-                Poll::Ready(self.outcome(EndedBy::Error))
+                Poll::Ready(self.fail_end(error, undelivered))
             }
         }
+    }
+
+    /// The connection failed after everything was sent.
+    fn fail_end(&mut self, error: io::Error, undelivered: u64) -> Outcome {
+        // What keeps the bytes may count more than the bytes.
+        let undelivered = undelivered.min(self.send.tally.delivered);
+        self.error = Some(SessionError { side: Side::Remote, error, undelivered });
+        self.outcome(EndedBy::Error)
     }
 
     /// Ends once our output has everything that was taken from the peer, and nothing more.

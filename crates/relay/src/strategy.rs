@@ -60,6 +60,7 @@ fn fast_path(_from: &Conn, _to: &Conn) -> Choice {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn fast_path(from: &Conn, to: &Conn) -> Choice {
+    use conn::Carrier;
     use std::os::fd::AsFd;
     use sys::fd::FdKind;
 
@@ -72,6 +73,11 @@ fn fast_path(from: &Conn, to: &Conn) -> Choice {
     let (Some(source), Some(sink)) = (from.input(), to.output()) else {
         return choice(Strategy::Buffered, "one end is closed");
     };
+    // Both can be spliced, page by page, and every page is copied all the same.
+    let copies = |carrier| matches!(carrier, Some(Carrier::Sctp | Carrier::Vsock));
+    if copies(from.carrier()) || copies(to.carrier()) {
+        return choice(Strategy::Buffered, "the kernel copies what this kind of socket carries");
+    }
     if sink.kind() == FdKind::File && sys::fd::is_append(sink.as_fd()) {
         return choice(
             Strategy::Buffered,

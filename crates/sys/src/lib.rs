@@ -19,6 +19,8 @@ pub mod inherit;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod option;
 pub mod resolve;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod sctp;
 #[cfg(unix)]
 pub mod signal;
 pub mod socket;
@@ -26,3 +28,5 @@ pub mod socket;
 pub mod splice;
 #[cfg(unix)]
 pub mod stdio;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod vsock;

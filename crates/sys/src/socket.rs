@@ -151,3 +151,23 @@ pub fn is_connecting(_fd: std::os::fd::BorrowedFd<'_>) -> bool {
 pub fn is_answering(_fd: std::os::fd::BorrowedFd<'_>) -> bool {
     false
 }
+
+/// Has every packet of an IPv4 socket carry these options (`IP_OPTIONS`, ip(7)); at most 40 bytes.
+///
+/// # Errors
+/// `EINVAL` when the kernel finds them malformed, `ENOPROTOOPT` for sockets of other families.
+#[cfg(unix)]
+pub fn set_ip_options(fd: std::os::fd::BorrowedFd<'_>, options: &[u8]) -> std::io::Result<()> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the buffer has the stated length, and the kernel only reads it.
+    let rc = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_OPTIONS,
+            options.as_ptr().cast(),
+            libc::socklen_t::try_from(options.len()).unwrap_or(0),
+        )
+    };
+    if rc == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}

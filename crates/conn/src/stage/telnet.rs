@@ -155,6 +155,10 @@ impl Duplex for Telnet {
         self.inner.paced()
     }
 
+    fn is_over(&self) -> bool {
+        self.inner.is_over()
+    }
+
     fn undelivered(&self) -> io::Result<Option<usize>> {
         self.inner.undelivered()
     }

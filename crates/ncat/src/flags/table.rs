@@ -5,12 +5,21 @@ mod later;
 mod options;
 mod sockets;
 mod talk;
+mod transports;
 
 use super::item::Item;
 
 /// Every option, in no order that matters except within a heading of the help text.
 pub fn items() -> impl Iterator<Item = &'static Item> {
-    [sockets::ITEMS, options::ITEMS, bytes::ITEMS, talk::ITEMS, later::ITEMS].into_iter().flatten()
+    let themes = [
+        sockets::ITEMS,
+        transports::ITEMS,
+        options::ITEMS,
+        bytes::ITEMS,
+        talk::ITEMS,
+        later::ITEMS,
+    ];
+    themes.into_iter().flatten()
 }
 
 /// The order in which Ncat knows its long names: an ambiguous abbreviation lists them so, and of

@@ -1,8 +1,8 @@
 //! Host, port and path: what the words that are not options mean (spec section 1.5).
 
-use super::PlanError;
 use super::rules::Facts;
-use crate::{DEFAULT_PORT, RawFamily};
+use super::{PlanError, vsock};
+use crate::{DEFAULT_PORT, RawFamily, VsockSpec};
 
 /// The longest Unix socket path, in bytes: `sun_path` holds 108 with its end mark (unix(7)).
 pub(super) const UNIX_PATH_MAX: usize = 107;
@@ -14,15 +14,17 @@ const PORT_DIGITS_MAX: usize = 5;
 pub(super) struct Operands {
     /// Host or path; `None` only when listening on every address.
     pub(super) host: Option<String>,
-    /// Port; 0 for Unix sockets.
+    /// Port; 0 for Unix and vsock sockets.
     pub(super) port: u16,
+    /// Where a vsock socket points.
+    pub(super) vsock: Option<VsockSpec>,
 }
 
 /// Reads the operands for the mode and family at hand.
 pub(super) fn read(facts: &Facts<'_>) -> Result<Operands, PlanError> {
     match facts.raw.family {
         Some(RawFamily::Unix) => unix(facts),
-        Some(RawFamily::Vsock) => vsock(facts),
+        _ if vsock::is_wanted(facts) => vsock::read(facts),
         _ if facts.listen => listen(facts),
         _ => connect(facts),
     }
@@ -33,7 +35,8 @@ fn connect(facts: &Facts<'_>) -> Result<Operands, PlanError> {
         Some((host, ports)) if !host.is_empty() => (host, ports),
         _ => return Err(no_host()),
     };
-    Ok(Operands { host: Some(host.clone()), port: one_port(ports)?.unwrap_or(DEFAULT_PORT) })
+    let port = one_port(ports)?.unwrap_or(DEFAULT_PORT);
+    Ok(Operands { host: Some(host.clone()), port, vsock: None })
 }
 
 fn listen(facts: &Facts<'_>) -> Result<Operands, PlanError> {
@@ -48,6 +51,7 @@ fn listen(facts: &Facts<'_>) -> Result<Operands, PlanError> {
     Ok(Operands {
         host: leads_with_host.map(str::to_owned),
         port: one_port(&ports)?.unwrap_or(facts.default_listen_port()),
+        vsock: None,
     })
 }
 
@@ -68,7 +72,7 @@ fn unix(facts: &Facts<'_>) -> Result<Operands, PlanError> {
             if let Some(source) = &facts.raw.source {
                 check_path("Source socket path", source)?;
             }
-            Ok(Operands { host: Some(path.clone()), port: 0 })
+            Ok(Operands { host: Some(path.clone()), port: 0, vsock: None })
         }
         words => Err(PlanError(format!(
             "Unix domain sockets take one operand, a path; got {}: {}. QUITTING.",
@@ -87,27 +91,6 @@ fn check_path(what: &str, path: &str) -> Result<(), PlanError> {
          {UNIX_PATH_MAX}\n  hint: change the directory first and give a relative path",
         path.len()
     )))
-}
-
-/// Sockets between virtual machines come with a later part; what is wrong in any build is said now.
-fn vsock(facts: &Facts<'_>) -> Result<Operands, PlanError> {
-    let words = &facts.raw.operands;
-    match words.as_slice() {
-        [] if facts.listen => Ok(Operands::default()),
-        [] => Err(no_host()),
-        [cid] | [cid, _] => {
-            if !number(cid).is_some_and(|cid| (1..=u64::from(u32::MAX)).contains(&cid)) {
-                return Err(PlanError(format!("Invalid CID \"{cid}\". QUITTING.")));
-            }
-            match words.get(1) {
-                Some(port) if number(port).is_none_or(|port| port > u64::from(u32::MAX)) => {
-                    Err(PlanError(format!("Invalid port number \"{port}\". QUITTING.")))
-                }
-                _ => Ok(Operands { host: Some(cid.clone()), port: 0 }),
-            }
-        }
-        [_, ports @ ..] => Err(more_than_one(ports)),
-    }
 }
 
 fn one_port<S: AsRef<str>>(ports: &[S]) -> Result<Option<u16>, PlanError> {
@@ -138,7 +121,7 @@ pub(crate) fn number(word: &str) -> Option<u64> {
     digits.parse().ok()
 }
 
-fn no_host() -> PlanError {
+pub(super) fn no_host() -> PlanError {
     PlanError(
         "You must specify a host to connect to. QUITTING.\n  hint: ncat HOST [PORT] connects, ncat -l \
          [PORT] listens"
@@ -157,7 +140,7 @@ fn bad_port(port: &str) -> PlanError {
     ))
 }
 
-fn more_than_one<S: AsRef<str>>(ports: &[S]) -> PlanError {
+pub(super) fn more_than_one<S: AsRef<str>>(ports: &[S]) -> PlanError {
     let listed: Vec<&str> = ports.iter().map(AsRef::as_ref).collect();
     PlanError(format!("Got more than one port specification: {}. QUITTING.", listed.join(" ")))
 }

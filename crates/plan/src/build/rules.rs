@@ -4,7 +4,7 @@
 //! later parts are in the rows too: that `-z` cannot listen is true whether or not a broker is built.
 
 use super::{PlanError, sockets};
-use crate::{DEFAULT_PORT, EofPolicy, RawArgs, RawFamily, RawTransport};
+use crate::{DEFAULT_PORT, EofPolicy, HOPS_MAX, RawArgs, RawFamily, RawTransport};
 
 /// What the rules ask about, derived once.
 pub(super) struct Facts<'a> {
@@ -71,14 +71,13 @@ impl<'a> Facts<'a> {
         hosts + raw.allow_files.len() + raw.deny_files.len() > 0
     }
 
-    fn hop_count(&self) -> usize {
-        self.values("g").flat_map(|hops| hops.split(',')).filter(|hop| !hop.is_empty()).count()
+    fn has_route(&self) -> bool {
+        !self.raw.route.hops.is_empty()
     }
 
-    /// The first value of `-G` that is not a multiple of 4 in 4..=28. Words are 0, as in Ncat.
+    /// The first value of `-G` that is not a multiple of 4 in 4..=28.
     fn bad_hop_pointer(&self) -> Option<i64> {
-        let pointers = self.values("G").map(|value| value.trim().parse::<i64>().unwrap_or(0));
-        pointers.into_iter().find(|n| !(4..=28).contains(n) || n % 4 != 0)
+        self.raw.route.pointers().find(|n| !(4..=28).contains(n) || n % 4 != 0)
     }
 
     fn keeps_datagrams(&self) -> bool {
@@ -164,7 +163,7 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
     ),
     rule(
         "more than 8 hops (-g)",
-        |f| f.hop_count() > 8,
+        |f| f.raw.route.hops().count() > HOPS_MAX,
         "Sorry, you gave too many source route hops. QUITTING.",
     ),
     rule(
@@ -202,7 +201,7 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
     ),
     rule(
         "-U with -g",
-        |f| f.unix && f.has("g"),
+        |f| f.unix && f.has_route(),
         "Loose source routing not allowed when using Unix domain sockets. QUITTING.",
     ),
     rule(
@@ -222,7 +221,7 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
     ),
     rule(
         "--vsock with -g",
-        |f| f.vsock && f.has("g"),
+        |f| f.vsock && f.has_route(),
         "Loose source routing not allowed when using vsock sockets. QUITTING.",
     ),
     rule(
@@ -323,7 +322,7 @@ pub(super) const AFTER_OPERANDS: &[Rule] = &[
     ),
     rule(
         "-g without -4",
-        |f| !f.listen && f.has("g") && f.raw.family != Some(RawFamily::V4),
+        |f| !f.listen && f.has_route() && f.raw.family != Some(RawFamily::V4),
         "Sorry, -g can only currently be used with IPv4. QUITTING.\n  hint: add -4",
     ),
     rule(
@@ -356,6 +355,12 @@ pub(super) const AFTER_OPERANDS: &[Rule] = &[
          happens to one of many clients that takes nothing",
     ),
     rule(
+        "--sctp with -U or --vsock",
+        |f| (f.unix || f.vsock) && f.raw.transport == Some(RawTransport::Sctp),
+        "Invalid option combination: --sctp and -U or --vsock. QUITTING.\n  SCTP needs an internet \
+         address",
+    ),
+    rule(
         "--datagram-size without -u",
         |f| f.raw.datagram_size.is_some() && !f.keeps_datagrams(),
         "Invalid option combination: --datagram-size without -u. QUITTING.\n  streams have no \
@@ -381,12 +386,7 @@ pub(super) fn check(rules: &[Rule], facts: &Facts<'_>) -> Result<(), PlanError> 
 
 /// Refuses what this build cannot do. Last, so that a wrong command line is told so in any build.
 pub(super) fn check_later(facts: &Facts<'_>) -> Result<(), PlanError> {
-    let wanted = facts.raw.later.iter().find(|option| match option.name {
-        // Family and transport options overwrite each other; an overwritten one asks for nothing.
-        "vsock" => facts.vsock,
-        "sctp" => facts.raw.transport == Some(RawTransport::Sctp),
-        _ => true,
-    });
+    let wanted = facts.raw.later.first();
     match wanted {
         None => Ok(()),
         Some(option) => Err(PlanError(format!(

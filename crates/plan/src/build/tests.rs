@@ -148,39 +148,10 @@ fn unix_sockets_take_one_path() {
 }
 
 #[test]
-fn vsock_addresses_are_checked_before_it_is_said_to_be_missing() {
-    let rows = [
-        ("", "You must specify a host to connect to. QUITTING."),
-        ("abc", "Invalid CID \"abc\". QUITTING."),
-        ("0", "Invalid CID \"0\". QUITTING."),
-        ("4294967296", "Invalid CID \"4294967296\". QUITTING."),
-        ("1 4294967296", "Invalid port number \"4294967296\". QUITTING."),
-        ("1 2 3", "Got more than one port specification: 2 3. QUITTING."),
-        ("1", "--vsock is not in this build. QUITTING."),
-        ("1 65536", "--vsock is not in this build. QUITTING."),
-    ];
-    for (words, line) in rows {
-        let raw = args(words, |raw| {
-            raw.family = Some(RawFamily::Vsock);
-            later(raw, "vsock", None);
-        });
-        assert_eq!(first_line(&raw), line, "{words:?}");
-    }
-}
-
-#[test]
 fn options_of_later_parts_are_refused_last() {
     let raw = args("h", |raw| later(raw, "ssl", None));
     assert_eq!(first_line(&raw), "--ssl is not in this build. QUITTING.");
     assert!(refusal(&raw).contains("\n  hint: "));
-    // Overwritten ones ask for nothing.
-    let plan = plan("h", |raw| {
-        later(raw, "vsock", None);
-        later(raw, "sctp", None);
-        raw.family = Some(RawFamily::V4);
-        raw.transport = Some(RawTransport::Udp);
-    });
-    assert!(matches!(plan.mode, Mode::Connect(Connect { transport: Transport::Udp, .. })));
 }
 
 #[test]
@@ -325,3 +296,5 @@ fn json_fd_alone_means_json() {
     assert_eq!(plan("h", |raw| raw.json = true).talk.json_fd, Some(2));
     assert_eq!(plan("h", |raw| raw.json_fd = Some(7)).talk.json_fd, Some(7));
 }
+
+mod transports;

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::task::Context;
 use std::time::Duration;
 
-use conn::Conn;
+use conn::{Carrier, Conn};
 use sys::fd::FdKind;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -69,9 +69,11 @@ impl Patience {
     }
 }
 
-/// Sets the mark at which the source reports; false where it is no socket of our own.
+/// Sets the mark at which the source reports; false where it is no TCP socket of our own. Others have
+/// the mark too, but a vsock socket does not report what waits when it is lowered.
 fn report_at(from: &Conn, bytes: i32) -> bool {
     from.plain()
+        .filter(|plain| plain.carrier() == Some(Carrier::Tcp))
         .and_then(conn::Plain::input)
         .filter(|port| port.kind() == FdKind::Socket && port.is_exclusive())
         .is_some_and(|port| sys::socket::report_at(port.as_fd(), bytes))

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use conn::{Conn, ConnInfo, Input, Output, Plain, Port, Shape};
+use conn::{Carrier, Conn, ConnInfo, Input, Output, Plain, Port, Shape};
 use relay::{OnRemoteEnd, Outcome, Rules, Session, Strategy, Totals};
 use socket2::{Domain, SockRef, Socket, Type};
 use sys::fault::{self, Call};
@@ -302,7 +302,8 @@ pub(crate) fn run(case: &Case) -> Seen {
         let local = Plain::new(input(case), to);
         let local = Conn::from_plain(ConnInfo::default(), Shape::Stream, local);
         let port = Port::socket(ours.into()).expect("a socket");
-        let remote = Plain::socket(port, case.net == Net::Tcp);
+        let carrier = if case.net == Net::Tcp { Carrier::Tcp } else { Carrier::Unix };
+        let remote = Plain::socket(port, carrier);
         let remote = Conn::from_plain(ConnInfo::default(), Shape::Stream, remote);
         let session = Session::new(local, remote, case.rules, Arc::new(Totals::default()));
         let (send, recv) = session.choices();

@@ -195,7 +195,6 @@ fn two_way(
     input: Option<&Path>,
     check: Check,
 ) -> Result<Vec<f64>, Fault> {
-    let deadline = Instant::now() + patience(context);
     // Ends kept open here, so that neither tool sees an end of stream or a broken pipe.
     let mut held: Vec<(io::PipeWriter, PipeReader)> = Vec::new();
     let mut ends = || -> io::Result<(Stdio2, io::PipeWriter, PipeReader)> {

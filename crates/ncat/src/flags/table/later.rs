@@ -1,32 +1,10 @@
 //! Options of capabilities this build does not have. They are understood, so that a command line
 //! that is wrong in any build is told so, and then answered with a line of their own.
 
-use plan::{RawFamily, RawTransport};
-
-use super::super::item::{Group, Item, Update};
+use super::super::item::{Group, Item};
 
 /// The options of this theme.
 pub(super) const ITEMS: &[Item] = &[
-    Item {
-        update: Update::Later(|raw| raw.family = Some(RawFamily::Vsock)),
-        ..Item::later(2, None)
-    }
-    .long("vsock")
-    .doc(Group::Addresses, "Use vsock sockets only"),
-    Item {
-        update: Update::Later(|raw| raw.transport = Some(RawTransport::Sctp)),
-        ..Item::later(2, None)
-    }
-    .long("sctp")
-    .doc(Group::Addresses, "Use SCTP instead of default TCP"),
-    Item::later(2, Some("hops"))
-        .short('g')
-        .long("g")
-        .doc(Group::Addresses, "Loose source routing hop points (8 max)"),
-    Item::later(2, Some("n"))
-        .short('G')
-        .long("G")
-        .doc(Group::Addresses, "Loose source routing hop pointer (4, 8, 12, ...)"),
     Item::later(2, None)
         .long("broker")
         .doc(Group::Listening, "Enable Ncat's connection brokering mode"),

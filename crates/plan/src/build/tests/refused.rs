@@ -64,25 +64,25 @@ const REFUSED: &[Row] = &[
     ),
     (
         "-G not a multiple of 4 in 4..28",
-        |raw| later(raw, "G", Some("5")),
+        |raw| raw.route.pointers.push("5".into()),
         "Invalid source-route hop pointer 5. QUITTING.",
     ),
     (
         "-G not a multiple of 4 in 4..28",
-        |raw| later(raw, "G", Some("abc")),
+        |raw| raw.route.pointers.push("abc".into()),
         "Invalid source-route hop pointer 0. QUITTING.",
     ),
     (
         "-G not a multiple of 4 in 4..28",
-        |raw| later(raw, "G", Some("32")),
+        |raw| raw.route.pointers.push("32".into()),
         "Invalid source-route hop pointer 32. QUITTING.",
     ),
     (
         "more than 8 hops (-g)",
         |raw| {
             raw.family = Some(RawFamily::V4);
-            later(raw, "g", Some("1,2,3,4,5"));
-            later(raw, "g", Some("6,7,8,9"));
+            raw.route.hops.push("1,2,3,4,5".into());
+            raw.route.hops.push("6,7,8,9".into());
         },
         "Sorry, you gave too many source route hops. QUITTING.",
     ),
@@ -137,7 +137,7 @@ const REFUSED: &[Row] = &[
         "-U with -g",
         |raw| {
             raw.family = Some(RawFamily::Unix);
-            later(raw, "g", Some("a"));
+            raw.route.hops.push("a".into());
         },
         "Loose source routing not allowed when using Unix domain sockets. QUITTING.",
     ),
@@ -169,7 +169,7 @@ const REFUSED: &[Row] = &[
         "--vsock with -g",
         |raw| {
             raw.family = Some(RawFamily::Vsock);
-            later(raw, "g", Some("a"));
+            raw.route.hops.push("a".into());
         },
         "Loose source routing not allowed when using vsock sockets. QUITTING.",
     ),
@@ -303,13 +303,13 @@ const REFUSED: &[Row] = &[
         "--ssl-cert without --ssl-key, or the reverse",
         |raw| {
             later(raw, "ssl-cert", Some("a"));
-            later(raw, "g", Some("1.2.3.4"));
+            raw.route.hops.push("1.2.3.4".into());
         },
         "The --ssl-key and --ssl-cert options must be used together. QUITTING.",
     ),
     (
         "-g without -4",
-        |raw| later(raw, "g", Some("1.2.3.4")),
+        |raw| raw.route.hops.push("1.2.3.4".into()),
         "Sorry, -g can only currently be used with IPv4. QUITTING.",
     ),
     (
@@ -359,6 +359,14 @@ const REFUSED: &[Row] = &[
             raw.slow_reader = Some(SlowReader::Wait);
         },
         "Invalid option combination: --slow-reader without -l and -k. QUITTING.",
+    ),
+    (
+        "--sctp with -U or --vsock",
+        |raw| {
+            raw.family = Some(RawFamily::Unix);
+            raw.transport = Some(RawTransport::Sctp);
+        },
+        "Invalid option combination: --sctp and -U or --vsock. QUITTING.",
     ),
     (
         "--datagram-size without -u",
