@@ -15,10 +15,14 @@ pub mod datagram;
 pub mod fault;
 #[cfg(unix)]
 pub mod fd;
+#[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+pub mod pty;
 pub mod resolve;
 #[cfg(unix)]
 pub mod signal;
 pub mod socket;
+#[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+pub mod spawn;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod splice;
 #[cfg(unix)]

@@ -47,6 +47,11 @@ pub fn output() -> BorrowedFd<'static> {
     rustix::stdio::stdout()
 }
 
+/// Standard error; `/dev/null` when it was closed.
+pub fn error() -> BorrowedFd<'static> {
+    rustix::stdio::stderr()
+}
+
 /// Gives up a standard descriptor: whoever waits for its end sees it now.
 ///
 /// `/dev/null` takes its number, so that no socket can.

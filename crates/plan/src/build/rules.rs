@@ -49,8 +49,10 @@ impl<'a> Facts<'a> {
         self.values("proxy-type").last()
     }
 
-    fn execs(&self) -> usize {
-        ["exec", "sh-exec", "lua-exec"].iter().map(|name| self.count(name)).sum()
+    pub(super) fn execs(&self) -> usize {
+        let later: usize =
+            ["exec", "sh-exec", "lua-exec"].iter().map(|name| self.count(name)).sum();
+        later + self.raw.exec.commands()
     }
 
     fn brokers(&self) -> bool {
@@ -81,7 +83,7 @@ impl<'a> Facts<'a> {
         pointers.into_iter().find(|n| !(4..=28).contains(n) || n % 4 != 0)
     }
 
-    fn keeps_datagrams(&self) -> bool {
+    pub(super) fn keeps_datagrams(&self) -> bool {
         self.raw.transport == Some(RawTransport::Udp)
     }
 
@@ -111,11 +113,11 @@ enum Says {
     With(fn(&Facts<'_>) -> String),
 }
 
-const fn rule(name: &'static str, when: fn(&Facts<'_>) -> bool, text: &'static str) -> Rule {
+pub(super) const fn rule(name: &'static str, when: fn(&Facts<'_>) -> bool, text: &'static str) -> Rule {
     Rule { name, when, says: Says::Text(text) }
 }
 
-const fn rule_with(
+pub(super) const fn rule_with(
     name: &'static str,
     when: fn(&Facts<'_>) -> bool,
     with: fn(&Facts<'_>) -> String,
@@ -361,7 +363,7 @@ pub(super) const AFTER_OPERANDS: &[Rule] = &[
 
 /// The combinations refused, for the compatibility page.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    BEFORE_OPERANDS.iter().chain(AFTER_OPERANDS).map(|rule| rule.name)
+    BEFORE_OPERANDS.iter().chain(AFTER_OPERANDS).chain(super::exec::RULES).map(|rule| rule.name)
 }
 
 /// Refuses by the first rule that holds.
