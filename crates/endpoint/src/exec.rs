@@ -87,8 +87,11 @@ impl Launch {
         variables: &[(&str, String)],
     ) -> Result<(Conn, Child), OpenError> {
         let permit = self.permit(gate)?;
-        let opened =
-            if self.wiring.pty { self.on_pty(permit, variables) } else { self.on_pipes(permit, variables) };
+        let opened = if self.wiring.pty {
+            self.on_pty(permit, variables)
+        } else {
+            self.on_pipes(permit, variables)
+        };
         opened.map_err(|error| self.failed(error))
     }
 

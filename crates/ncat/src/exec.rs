@@ -80,8 +80,7 @@ pub(crate) async fn run(
     let peer = remote.info.peer.clone();
     let host = Arc::new(Host::new(context, launch, facts));
     let progress = Progress::start(&context.plan.talk, &context.totals, None);
-    let mut serving =
-        Task::spawn(Arc::clone(&host).serve(remote, Arc::clone(&context.totals)));
+    let mut serving = Task::spawn(Arc::clone(&host).serve(remote, Arc::clone(&context.totals)));
     let end = tokio::select! {
         end = serving.join() => end,
         signal = signals.next() => {

@@ -190,7 +190,10 @@ impl Talk {
                 let more = [format!("running {}", path.display())];
                 let hint = exec_hint(path, error).map(|hint| format!("hint: {hint}"));
                 self.perror("exec", error, &more.into_iter().chain(hint).collect::<Vec<_>>());
-                (path.display().to_string(), io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(0)))
+                (
+                    path.display().to_string(),
+                    io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(0)),
+                )
             }
             other => {
                 self.error("Denied by policy.", &[other.to_string()]);
@@ -211,7 +214,9 @@ impl Talk {
         };
         self.verbose(|| match ended {
             Ended::Code(code) => format!("Command (process {pid}) exited with status {code}."),
-            Ended::Signal(signal) => format!("Command (process {pid}) was ended by signal {signal}."),
+            Ended::Signal(signal) => {
+                format!("Command (process {pid}) was ended by signal {signal}.")
+            }
         });
         self.event("exited", json!({ "peer": peer, "pid": pid, "status": code, "signal": signal }));
     }

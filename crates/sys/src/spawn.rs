@@ -335,11 +335,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_run_is_an_error_and_leaves_no_zombie() {
-        for (path, wanted) in [
-            ("/nonexistent", libc::ENOENT),
-            ("/etc/passwd", libc::EACCES),
-            ("/", libc::EACCES),
-        ] {
+        for (path, wanted) in
+            [("/nonexistent", libc::ENOENT), ("/etc/passwd", libc::EACCES), ("/", libc::EACCES)]
+        {
             let error = run(&[path], &[]).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(wanted), "{path}");
         }

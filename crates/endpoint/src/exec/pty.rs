@@ -50,9 +50,10 @@ impl Duplex for Pty {
         out: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<Recv>> {
         let mut buf = BytesMut::new();
-        let read = ready!(self.read.poll_read(cx, |fd| {
-            Ok((sys::fd::read(fd, &mut buf, READ.min(max))?, false))
-        }));
+        let read = ready!(
+            self.read
+                .poll_read(cx, |fd| { Ok((sys::fd::read(fd, &mut buf, READ.min(max))?, false)) })
+        );
         match read {
             // The last one who had the terminal open has closed it.
             Err(error) if error.raw_os_error() == Some(EIO) => Poll::Ready(Ok(Recv::End)),

@@ -125,7 +125,12 @@ impl Host {
         let outcome = outcome.unwrap_or_else(|| stopped(&totals));
         let is_our_end = matches!(outcome.ended_by, EndedBy::Idle | EndedBy::QuitTimer);
         let status = self.see_out(child, peer, is_our_end || timed_out).await;
-        End { outcome: Some(outcome), status: status.ended, not_started: None, timed_out: timed_out || status.timed_out }
+        End {
+            outcome: Some(outcome),
+            status: status.ended,
+            not_started: None,
+            timed_out: timed_out || status.timed_out,
+        }
     }
 
     /// The command has the socket; our copy is for a polite end.
@@ -136,7 +141,12 @@ impl Host {
             let _ = sys::fd::set_blocking(socket, false);
         }
         let outcome = self.part(remote, totals).await;
-        End { outcome: Some(outcome), status: status.ended, not_started: None, timed_out: status.timed_out }
+        End {
+            outcome: Some(outcome),
+            status: status.ended,
+            not_started: None,
+            timed_out: status.timed_out,
+        }
     }
 
     /// The command cannot be started: we are told why, the peer sees an orderly end.
@@ -154,8 +164,7 @@ impl Host {
             Plain::new(Input::Empty, Output::Discard),
         );
         let rules = Rules { sends: true, ..self.rules };
-        let mut session =
-            join_parts(&self.plan, &self.talk, nobody, remote, rules, totals).session;
+        let mut session = join_parts(&self.plan, &self.talk, nobody, remote, rules, totals).session;
         session.local_is_program(std::future::ready(()));
         session.run().await
     }
@@ -203,7 +212,11 @@ impl Host {
     fn tell_timeout(&self, child: &Child) {
         let limit = self.spec.as_ref().and_then(|spec| spec.timeout).unwrap_or_default();
         let first = format!("The command took longer than {} s.", limit.as_secs_f64());
-        let more = [format!("{} (process {}) is stopped (--exec-timeout)", self.launch.path().display(), child.pid())];
+        let more = [format!(
+            "{} (process {}) is stopped (--exec-timeout)",
+            self.launch.path().display(),
+            child.pid()
+        )];
         self.talk.error(&first, &more);
     }
 

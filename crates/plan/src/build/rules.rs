@@ -113,7 +113,11 @@ enum Says {
     With(fn(&Facts<'_>) -> String),
 }
 
-pub(super) const fn rule(name: &'static str, when: fn(&Facts<'_>) -> bool, text: &'static str) -> Rule {
+pub(super) const fn rule(
+    name: &'static str,
+    when: fn(&Facts<'_>) -> bool,
+    text: &'static str,
+) -> Rule {
     Rule { name, when, says: Says::Text(text) }
 }
 

@@ -89,7 +89,10 @@ mod tests {
 
     #[test]
     fn as_ncat_but_for_its_bug() {
-        assert_eq!(text(" /bin/echo  a\tb\n\x0bc\x0cd\re "), ["/bin/echo", "a", "b", "c", "d", "e"]);
+        assert_eq!(
+            text(" /bin/echo  a\tb\n\x0bc\x0cd\re "),
+            ["/bin/echo", "a", "b", "c", "d", "e"]
+        );
         assert_eq!(text(r"a\ b c"), ["a b", "c"]);
         assert_eq!(text(r"a\\ b"), [r"a\", "b"]);
         assert_eq!(text(r"a\\b"), [r"a\b"]);
