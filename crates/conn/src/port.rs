@@ -83,6 +83,18 @@ impl Port {
         Ok(Self { wait, kind: FdKind::Socket, exclusive: true, again: Default::default() })
     }
 
+    /// One end of a pipe of our own, or a terminal's master: switched to non-blocking.
+    ///
+    /// # Errors
+    /// As [`Port::socket`].
+    pub fn pipe(fd: OwnedFd, write: bool) -> io::Result<Self> {
+        sys::fd::set_nonblocking(fd.as_fd())?;
+        let kind = sys::fd::kind(fd.as_fd())?;
+        let interest = if write { Interest::WRITABLE } else { Interest::READABLE };
+        let wait = Wait::Registered(register(fd, interest)?);
+        Ok(Self { wait, kind, exclusive: true, again: Default::default() })
+    }
+
     /// A descriptor that others may share: standard input, or standard output with `write`. Our own
     /// copy is made; the original is not changed.
     ///

@@ -94,6 +94,15 @@ pub enum OpenError {
         /// What it should be.
         wanted: String,
     },
+    /// A program cannot be started.
+    #[error("exec: {error}")]
+    Exec {
+        /// The program.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        error: io::Error,
+    },
     /// A descriptor cannot be used.
     #[error("{what}: {error}")]
     Stdio {

@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod error;
+#[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+pub mod exec;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod handed;
 pub mod hub;

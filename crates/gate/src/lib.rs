@@ -110,6 +110,8 @@ pub enum Action {
     Stdio,
     /// Create or append to a transcript file.
     WriteFile(PathBuf),
+    /// Run a program.
+    Exec(PathBuf),
 }
 
 impl fmt::Display for Action {
@@ -120,6 +122,7 @@ impl fmt::Display for Action {
             Self::Accept { protocol, from } => write!(f, "accept {from}/{protocol}"),
             Self::Stdio => f.write_str("standard input and output"),
             Self::WriteFile(path) => write!(f, "write {}", path.display()),
+            Self::Exec(path) => write!(f, "exec {}", path.display()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `-k`: many clients share standard input and output through a hub.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::connect::{Joined, join_with};
 use crate::door::{Door, Pass};
+use crate::exec;
 use crate::exit::Exit;
 use crate::listen::{self, Listeners};
 use crate::local;
@@ -22,25 +24,38 @@ use crate::talk::{Talk, words};
 
 /// How long a datagram peer of a `-k` listener is remembered without a datagram either way when
 /// `-i` is not given: what NATs are asked to keep a mapping for (RFC 4787, REQ-5).
-const DATAGRAM_PEER_IDLE: Duration = Duration::from_secs(120);
+pub(crate) const DATAGRAM_PEER_IDLE: Duration = Duration::from_secs(120);
 
 /// What a client's session needs of the run; one copy for all of them.
 pub(crate) struct Room {
-    hub: Hub,
+    served: Served,
     rules: Rules,
     talk: Talk,
     totals: Arc<Totals>,
     is_message: bool,
 }
 
+/// What a client is joined with.
+enum Served {
+    /// A share of standard input and output.
+    Hub(Hub),
+    /// A command of its own.
+    Command(Arc<exec::Host>),
+}
+
 /// Serves clients until a signal, or until the end of input where that ends the run.
 pub(crate) async fn serve(
     context: &Context,
     spec: &Listen,
+    launch: Option<exec::Launch>,
     listeners: Listeners,
     door: Arc<Door>,
     signals: &mut Signals,
 ) -> Exit {
+    if let Some(launch) = launch {
+        let host = exec::Host::new(context, launch, exec::Facts::of_listen(spec));
+        return serve_commands(context, spec, host, listeners, door, signals).await;
+    }
     let local = match local::open(&context.gate, &context.plan, &context.logs) {
         Ok(local) => local,
         Err(error) => return context.open_failed(&error),
@@ -63,7 +78,7 @@ pub(crate) async fn serve(
     let datagram_size = if is_message { context.plan.limits.datagram_size } else { 0 };
     let (hub, driver) = hub(local, slow, context.plan.flow != Flow::RecvOnly, datagram_size);
     let room = Arc::new(Room {
-        hub: hub.clone(),
+        served: Served::Hub(hub.clone()),
         rules,
         talk: context.talk.clone(),
         totals: Arc::clone(&context.totals),
@@ -76,6 +91,34 @@ pub(crate) async fn serve(
         signal = signals.next() => Exit::Signal(u8::try_from(signal).unwrap_or(0)),
         () = progress.run() => Exit::Local,
     };
+    progress.finish();
+    exit
+}
+
+/// As [`serve`], each client with a command of its own.
+async fn serve_commands(
+    context: &Context,
+    spec: &Listen,
+    host: exec::Host,
+    listeners: Listeners,
+    door: Arc<Door>,
+    signals: &mut Signals,
+) -> Exit {
+    let host = Arc::new(host);
+    let room = Arc::new(Room {
+        served: Served::Command(Arc::clone(&host)),
+        rules: Rules::default(),
+        talk: context.talk.clone(),
+        totals: Arc::clone(&context.totals),
+        is_message: spec.transport.is_message(),
+    });
+    let progress = crate::progress::Progress::start(&context.plan.talk, &context.totals, None);
+    let exit = tokio::select! {
+        exit = admit_all(context, listeners, &door, &room) => exit,
+        signal = signals.next() => Exit::Signal(u8::try_from(signal).unwrap_or(0)),
+        () = progress.run() => Exit::Local,
+    };
+    host.children.stop(exec::GRACE).await;
     progress.finish();
     exit
 }
@@ -139,19 +182,22 @@ async fn admit_all(
     }
     // What the clients were promised is delivered before the end.
     while sessions.join_next().await.is_some() {}
-    room.hub.flushed().await;
+    if let Served::Hub(hub) = &room.served {
+        hub.flushed().await;
+    }
     Exit::Done
 }
 
 /// Waits for the end of input when that ends the run: `--send-only`, `--eof=quit`, `-q`.
 async fn input_ends_run(context: &Context, room: &Room) {
+    let Served::Hub(hub) = &room.served else { return std::future::pending().await };
     match (context.plan.quit, context.plan.eof) {
         (Quit::After(time), _) => {
-            room.hub.source_ended().await;
+            hub.source_ended().await;
             tokio::time::sleep(time).await;
             context.talk.verbose(|| "Quit timer expired (-q).".into());
         }
-        (Quit::Default, EofPolicy::Quit) => room.hub.source_ended().await,
+        (Quit::Default, EofPolicy::Quit) => hub.source_ended().await,
         _ => std::future::pending().await,
     }
 }
@@ -162,12 +208,18 @@ pub(crate) fn client(
     room: &Arc<Room>,
     remote: Conn,
     pass: Pass,
-) -> impl Future<Output = ()> + Send + 'static {
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     let totals = Arc::new(Totals::part_of(&room.totals));
-    let (local, cut) = room.hub.attach(Arc::clone(&totals));
+    let hub = match &room.served {
+        Served::Hub(hub) => hub,
+        Served::Command(host) => {
+            return Box::pin(commanded(Arc::clone(host), Arc::clone(room), remote, totals, pass));
+        }
+    };
+    let (local, cut) = hub.attach(Arc::clone(&totals));
     let joined = join_with(context, local, remote, room.rules, Arc::clone(&totals));
     let room = Arc::clone(room);
-    async move {
+    Box::pin(async move {
         let _pass = pass;
         let started = tokio::time::Instant::now();
         let Joined { session, peer, .. } = joined;
@@ -181,6 +233,20 @@ pub(crate) fn client(
             }
         };
         room.talk.closed(&peer, &outcome, started.elapsed());
+        tell_end(&room, &peer, &outcome);
+    })
+}
+
+/// One client's session with a command of its own; its place is taken until the command is reaped.
+async fn commanded(
+    host: Arc<exec::Host>,
+    room: Arc<Room>,
+    remote: Conn,
+    totals: Arc<Totals>,
+    _pass: Pass,
+) {
+    let peer = remote.info.peer.clone();
+    if let Some(outcome) = host.serve(remote, totals).await.outcome {
         tell_end(&room, &peer, &outcome);
     }
 }

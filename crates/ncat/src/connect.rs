@@ -10,17 +10,18 @@ use conn::{Conn, Shape};
 use endpoint::resolve::{Family, resolve};
 use endpoint::{OpenError, Source, connect_stream};
 use gate::Protocol;
-use plan::{Connect, Transport};
+use plan::{Connect, Plan, Transport};
 use relay::{EndedBy, Outcome, Session, SessionError, Side, Totals};
 use tokio::time::Instant;
 
+use crate::exec;
 use crate::exit::Exit;
 use crate::local;
 use crate::logs::is_unwritable;
 use crate::progress::Progress;
 use crate::run::Context;
 use crate::signals::Signals;
-use crate::talk::words;
+use crate::talk::{Talk, words};
 use crate::task::Task;
 use crate::transports;
 
@@ -34,6 +35,10 @@ pub(crate) struct Opened {
 /// Connects and joins the connection with standard input and output.
 pub(crate) async fn run(context: &Context, spec: &Connect) -> Exit {
     let mut signals = Signals::new();
+    let launch = match exec::prepare(context) {
+        Ok(launch) => launch,
+        Err(error) => return context.open_failed(&error),
+    };
     let opened = tokio::select! {
         opened = open(context, spec) => opened,
         signal = signals.next() => return Exit::Killed(signal),
@@ -42,6 +47,10 @@ pub(crate) async fn run(context: &Context, spec: &Connect) -> Exit {
         Ok(opened) => opened,
         Err(error) => return context.open_failed(&error),
     };
+    if let Some(launch) = launch {
+        let facts = exec::Facts::of_connect(spec);
+        return exec::run(context, launch, opened.conn, facts, &mut signals, Exit::Killed).await;
+    }
     let local = match local::open(&context.gate, &context.plan, &context.logs) {
         Ok(local) => local,
         Err(error) => return context.open_failed(&error),
@@ -91,15 +100,27 @@ pub(crate) fn join_with(
     rules: relay::Rules,
     totals: Arc<Totals>,
 ) -> Joined {
+    join_parts(&context.plan, &context.talk, local, remote, rules, totals)
+}
+
+/// As [`join_with`], for whoever outlives the context.
+pub(crate) fn join_parts(
+    plan: &Plan,
+    talk: &Talk,
+    local: Conn,
+    remote: Conn,
+    rules: relay::Rules,
+    totals: Arc<Totals>,
+) -> Joined {
     let peer = remote.info.peer.clone();
     let expected = local.info.expected;
-    let remote = local::dress(&context.plan, remote);
+    let remote = local::dress(plan, remote);
     let mut session = Session::new(local, remote, rules, totals);
     let (send, recv) = session.choices();
     for (direction, choice) in [("send", send), ("recv", recv)] {
-        context.talk.debug(|| format!("{direction}: {} ({})", choice.strategy.name(), choice.why));
+        talk.debug(|| format!("{direction}: {} ({})", choice.strategy.name(), choice.why));
     }
-    let (talk, name) = (context.talk.clone(), peer.clone());
+    let (talk, name) = (talk.clone(), peer.clone());
     session.on_eof(move |side| {
         let side = if side == Side::Remote { "remote" } else { "local" };
         talk.ended(&name, side);

@@ -13,6 +13,8 @@ pub enum Exit {
     Local,
     /// A listener ended by signal n: 128 + n.
     Signal(u8),
+    /// What the command of `-e` or `-c` ended with (`--exec-exit`).
+    Command(u8),
     /// Ended by signal n with its default action, as the shell expects of a client.
     Killed(i32),
 }
@@ -23,6 +25,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => Self::SUCCESS,
             Exit::Network => Self::from(1),
             Exit::Local => Self::from(2),
+            Exit::Command(code) => Self::from(code),
             Exit::Signal(n) => Self::from(128 + n),
             Exit::Killed(signal) => {
                 #[cfg(unix)]

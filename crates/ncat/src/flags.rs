@@ -4,6 +4,7 @@
 //! `plan::build`'s. [`help`], the man page, the completions and COMPAT.md come from the same
 //! [`items`], so they cannot disagree with the parser. Nothing here prints, exits or opens a file.
 
+mod exec_limit;
 mod fuzz;
 mod help;
 mod item;

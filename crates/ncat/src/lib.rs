@@ -10,6 +10,11 @@ mod connect;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod datagrams;
 mod door;
+#[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+mod exec;
+#[cfg(not(all(feature = "exec", any(target_os = "linux", target_os = "android"))))]
+#[path = "exec_absent.rs"]
+mod exec;
 mod exit;
 pub mod flags;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -20,6 +20,7 @@ use crate::connect::{self, family};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::datagrams::{Datagrams, Driver};
 use crate::door::Door;
+use crate::exec;
 use crate::exit::Exit;
 use crate::local;
 use crate::run::Context;
@@ -66,6 +67,10 @@ impl Listeners {
 /// Listens and serves.
 pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
     let mut signals = Signals::new();
+    let launch = match exec::prepare(context) {
+        Ok(launch) => launch,
+        Err(error) => return context.open_failed(&error),
+    };
     if spec.keep_open {
         raise_descriptor_limit(context, spec);
     }
@@ -80,7 +85,7 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
     context.readiness.listening(context, &listeners.bound());
     let door = Arc::new(Door::new(context.talk.clone(), access, spec.max_conns));
     if spec.keep_open {
-        return clients::serve(context, spec, listeners, door, &mut signals).await;
+        return clients::serve(context, spec, launch, listeners, door, &mut signals).await;
     }
     let ended = |signal| Exit::Signal(u8::try_from(signal).unwrap_or(0));
     let client = tokio::select! {
@@ -94,6 +99,10 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
             return Exit::Network;
         }
     };
+    if let Some(launch) = launch {
+        let facts = exec::Facts::of_listen(spec);
+        return exec::run(context, launch, client.conn, facts, &mut signals, ended).await;
+    }
     let local = match local::open(&context.gate, &context.plan, &context.logs) {
         Ok(local) => local,
         Err(error) => return context.open_failed(&error),
@@ -168,8 +177,9 @@ fn is_exhaustion(error: &io::Error) -> bool {
 
 #[cfg(unix)]
 fn raise_descriptor_limit(context: &Context, spec: &Listen) {
-    // Each client takes one descriptor; the rest is for ourselves.
-    let wanted = u64::from(spec.max_conns) + 32;
+    // Each client takes one descriptor, more with a command; the rest is for ourselves.
+    let each = if context.plan.exec.is_some() { exec::DESCRIPTORS_PER_CLIENT } else { 1 };
+    let wanted = u64::from(spec.max_conns).saturating_mul(each) + 32;
     if let Some(limit) = sys::fd::raise_descriptor_limit(wanted)
         && limit < wanted
     {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use conn::Conn;
-use conn::stage::{Crlf, Delay, Rate, Tap, Telnet};
+use conn::stage::{Crlf, Delay, Rate, Tap, Telnet, Transcript};
 use endpoint::OpenError;
 use endpoint::stdio::{self, Wanted};
 use gate::{Action, Gatekeeper};
@@ -25,7 +25,12 @@ const ANSWER_QUIET: std::time::Duration = std::time::Duration::from_secs(2);
 pub(crate) fn open(gate: &Gatekeeper, plan: &Plan, logs: &Logs) -> Result<Conn, OpenError> {
     let permit = gate.decide(Action::Stdio)?;
     let wanted = Wanted { input: plan.flow != Flow::RecvOnly, output: plan.flow != Flow::SendOnly };
-    let mut local = stdio::open(permit, wanted)?;
+    let local = stdio::open(permit, wanted)?;
+    Ok(wrap(plan, logs.transcript(), local))
+}
+
+/// Puts the local stages around the user's side of a session, whatever that is.
+pub(crate) fn wrap(plan: &Plan, transcript: Option<Arc<dyn Transcript>>, mut local: Conn) -> Conn {
     // A transcript shows each datagram as a transmission of its own.
     let chunk = if transport(plan).is_message() { plan.limits.datagram_size } else { NCAT_CHUNK };
     // Outermost is nearest the wire: what is read passes Delay, then Crlf, then the transcript.
@@ -36,17 +41,17 @@ pub(crate) fn open(gate: &Gatekeeper, plan: &Plan, logs: &Logs) -> Result<Conn, 
                 local.wrap(|inner| Delay::new(inner, *pause))
             }
             StageSpec::Crlf => local.wrap(Crlf::new),
-            StageSpec::Tap => match logs.transcript() {
+            StageSpec::Tap => match &transcript {
                 Some(transcript) => {
                     local.chunk_max = chunk;
-                    local.wrap(|inner| Tap::new(inner, Arc::clone(&transcript)))
+                    local.wrap(|inner| Tap::new(inner, Arc::clone(transcript)))
                 }
                 None => local,
             },
             _ => local,
         };
     }
-    Ok(local)
+    local
 }
 
 fn transport(plan: &Plan) -> Transport {

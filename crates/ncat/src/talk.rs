@@ -179,6 +179,52 @@ impl Talk {
         );
     }
 
+    /// A command runs for a connection.
+    #[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn started(&self, peer: &str, pid: i32, command: &str) {
+        self.debug(|| format!("Executing: {command} (process {pid})"));
+        self.event("exec", json!({ "peer": peer, "pid": pid, "command": command }));
+    }
+
+    /// A connection's command cannot be started; why.
+    #[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn not_started(&self, peer: &str, error: &endpoint::OpenError) -> io::Error {
+        let (path, reason) = match error {
+            endpoint::OpenError::Exec { path, error } => {
+                let more = [format!("running {}", path.display())];
+                let hint = exec_hint(path, error).map(|hint| format!("hint: {hint}"));
+                self.perror("exec", error, &more.into_iter().chain(hint).collect::<Vec<_>>());
+                (
+                    path.display().to_string(),
+                    io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(0)),
+                )
+            }
+            other => {
+                self.error("Denied by policy.", &[other.to_string()]);
+                (other.to_string(), io::ErrorKind::PermissionDenied.into())
+            }
+        };
+        self.event("exec_failed", json!({ "peer": peer, "path": path, "reason": words(&reason) }));
+        reason
+    }
+
+    /// A connection's command has ended.
+    #[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn exited(&self, peer: &str, pid: i32, ended: endpoint::exec::Ended) {
+        use endpoint::exec::Ended;
+        let (code, signal) = match ended {
+            Ended::Code(code) => (Some(code), None),
+            Ended::Signal(signal) => (None, Some(signal)),
+        };
+        self.verbose(|| match ended {
+            Ended::Code(code) => format!("Command (process {pid}) exited with status {code}."),
+            Ended::Signal(signal) => {
+                format!("Command (process {pid}) was ended by signal {signal}.")
+            }
+        });
+        self.event("exited", json!({ "peer": peer, "pid": pid, "status": code, "signal": signal }));
+    }
+
     /// The closing line of every run at `-v`.
     pub(crate) fn summary(&self, sent: u64, received: u64) {
         self.verbose(|| totals(sent, received, self.elapsed()));
@@ -217,6 +263,24 @@ pub(crate) fn reason(outcome: &Outcome) -> &'static str {
         (None, _) => "error",
     }
 }
+
+/// What may be wrong with a command.
+#[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+fn exec_hint(path: &std::path::Path, error: &io::Error) -> Option<&'static str> {
+    use io::ErrorKind::{NotFound, PermissionDenied, WouldBlock};
+    Some(match error.kind() {
+        NotFound if path.exists() => "it exists, but the interpreter in its first line does not",
+        NotFound => "-e does not search PATH: give the whole path, or use -c",
+        PermissionDenied if path.is_dir() => "it is a directory",
+        PermissionDenied => "it is not executable (chmod +x) or a directory above it is closed",
+        WouldBlock => "this user or system has as many processes as it may (ulimit -u)",
+        _ if error.raw_os_error() == Some(ENOEXEC) => "a script begins with #! and its interpreter",
+        _ => return None,
+    })
+}
+
+#[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+const ENOEXEC: i32 = 8;
 
 fn attempt_json(attempt: &Attempt) -> Value {
     json!({

@@ -4,6 +4,7 @@
 //! apart (`operands`), and what is left here only copies. No I/O and no name look-up: the caller may
 //! print the result and stop.
 
+mod exec;
 mod operands;
 mod rules;
 mod sockets;
@@ -37,11 +38,13 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     let operands = operands::read(&facts)?;
     rules::check(rules::AFTER_OPERANDS, &facts)?;
     rules::check(sockets::RULES, &facts)?;
+    rules::check(exec::RULES, &facts)?;
     rules::check_later(&facts)?;
 
     Ok(Plan {
         sockets: sockets::options(&facts),
         ready: sockets::ready(&facts, &operands),
+        exec: raw.exec.spec(),
         stages: stages(raw),
         flow: flow(raw),
         eof: eof(&facts),

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::{
-    AccessSpec, Connect, EofPolicy, Family, Flow, Listen, Mode, Plan, Quit, SlowReader, StageSpec,
-    Transport, VSOCK_ANY,
+    AccessSpec, Connect, EofPolicy, ExecSpec, Family, Flow, Listen, Mode, Plan, Quit, SlowReader,
+    StageSpec, Transport, VSOCK_ANY,
 };
 
 /// The plan, one `name: value` a line, always in the same order; ends with a newline.
@@ -14,9 +14,13 @@ use crate::{
 /// quoted and escaped.
 pub fn explain(plan: &Plan) -> String {
     let mut page = Page(String::new());
+    let with = match &plan.exec {
+        Some(_) => "a command",
+        None => "standard input and output",
+    };
     match &plan.mode {
         Mode::Connect(connect) => {
-            page.line("mode", "connect, and join the connection with standard input and output");
+            page.line("mode", format!("connect, and join the connection with {with}"));
             page.connect(connect, plan);
         }
         Mode::Probe(connect) => {
@@ -24,9 +28,12 @@ pub fn explain(plan: &Plan) -> String {
             page.connect(connect, plan);
         }
         Mode::Listen(listen) => {
-            page.line("mode", "listen, and join clients with standard input and output");
+            page.line("mode", format!("listen, and join clients with {with}"));
             page.listen(listen, plan);
         }
+    }
+    if let Some(exec) = &plan.exec {
+        page.exec(exec);
     }
     page.sockets(plan);
     page.transfer(plan);
@@ -99,6 +106,26 @@ impl Page {
             }
         }
         self.access(&listen.access);
+    }
+
+    fn exec(&mut self, exec: &ExecSpec) {
+        self.line("command", format!("{:?}, not searched for", exec.path));
+        self.line("arguments", format!("{:?}", exec.args));
+        let wiring = match (exec.pty, exec.handover) {
+            (true, _) => "a terminal of its own",
+            (_, true) => "the socket itself",
+            _ => "pipes",
+        };
+        self.line("joined by", wiring);
+        let limits = [
+            exec.limits.memory.map(|bytes| format!("{bytes} bytes of memory")),
+            exec.limits.cpu.map(|limit| format!("{} of processor time", time(limit))),
+            exec.limits.files.map(|count| format!("{count} descriptors")),
+            exec.timeout.map(|limit| format!("{} until it is stopped", time(limit))),
+        ];
+        let limits: Vec<String> = limits.into_iter().flatten().collect();
+        self.line("limits", if limits.is_empty() { "none".into() } else { limits.join(", ") });
+        self.line("exit code", if exec.exit { "the command's" } else { "the connection's" });
     }
 
     fn access(&mut self, access: &AccessSpec) {
@@ -365,6 +392,23 @@ mod tests {
              progress: shown when standard error is a terminal\n\
              test marks: on\n"
         );
+    }
+
+    #[test]
+    fn a_command() {
+        let text = explained(|raw| {
+            raw.listen = true;
+            raw.exec.exec = vec!["/bin/echo 'a b'".into()];
+            raw.exec.limits.memory = Some(1024);
+            raw.exec.timeout = Some(Duration::from_secs(5));
+        });
+        assert!(text.starts_with("mode: listen, and join clients with a command\n"), "{text}");
+        let wanted = "command: \"/bin/echo\", not searched for\n\
+                      arguments: [\"/bin/echo\", \"a b\"]\n\
+                      joined by: pipes\n\
+                      limits: 1024 bytes of memory, 5s until it is stopped\n\
+                      exit code: the connection's\n";
+        assert!(text.contains(wanted), "{text}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 pub mod access;
 mod build;
+pub mod exec;
 mod explain;
 mod raw;
 mod route;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use access::AccessSpec;
 pub use build::{PlanError, build, refused_combinations};
+pub use exec::{ExecLimits, ExecSpec, RawExec};
 pub use explain::explain;
 pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
 pub use route::{HOPS_MAX, RawRoute, SourceRoute};
@@ -48,6 +50,8 @@ pub struct Plan {
     pub sockets: SocketOptions,
     /// Whom to tell that a listener is bound, and whether it was handed over.
     pub ready: Ready,
+    /// The command that takes the place of standard input and output.
+    pub exec: Option<ExecSpec>,
     /// Changes made to the bytes, wire side first.
     pub stages: Vec<StageSpec>,
     /// Which directions carry data.
@@ -65,6 +69,13 @@ pub struct Plan {
     /// Things the user should know although the plan can be carried out; each becomes a line after
     /// `Ncat: Warning: `.
     pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Whether many clients are served.
+    pub fn keeps_open(&self) -> bool {
+        matches!(&self.mode, Mode::Listen(listen) if listen.keep_open)
+    }
 }
 
 /// The three things `ncat` can do.

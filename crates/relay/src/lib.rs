@@ -9,6 +9,7 @@
 
 pub mod ending;
 mod outcome;
+mod program;
 mod pump;
 mod session;
 mod settle;

@@ -10,8 +10,9 @@ use std::time::Duration;
 use conn::{Conn, Shape};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::ending::{Direction, EndedBy, Next, OnLocalEnd, Rules, next};
+use crate::ending::{AfterLocalEnd, Direction, EndedBy, Next, OnLocalEnd, Rules, next};
 use crate::outcome::{Outcome, SessionError, Side, Totals};
+use crate::program::Program;
 use crate::pump::{Pump, PumpError};
 use crate::settle::Settle;
 use crate::strategy::Choice;
@@ -42,6 +43,7 @@ pub struct Session {
     /// Decided: nothing more is taken, only what was taken from the peer is delivered.
     flushing: Option<EndedBy>,
     on_eof: Option<Box<dyn FnMut(Side) + Send>>,
+    program: Option<Program>,
 }
 
 impl Session {
@@ -72,6 +74,7 @@ impl Session {
             settle: None,
             flushing: None,
             on_eof: None,
+            program: None,
         }
     }
 
@@ -79,6 +82,24 @@ impl Session {
     /// ([`Side::Remote`]).
     pub fn on_eof(&mut self, tell: impl FnMut(Side) + Send + 'static) {
         self.on_eof = Some(Box::new(tell));
+    }
+
+    /// The local side is a program; `gone` is ready once it has exited. When it reads no more, what
+    /// is received is discarded; when it is gone and its output has ended, the session ends.
+    pub fn local_is_program(&mut self, gone: impl Future<Output = ()> + Send + 'static) {
+        self.program = Some(Program::new(gone));
+    }
+
+    fn poll_program(&mut self, cx: &mut Context<'_>) {
+        if self.program.as_mut().is_some_and(|program| program.poll_gone(cx)) {
+            self.rules.after_local_end = AfterLocalEnd::Quit;
+            self.rules.sends = true;
+        }
+    }
+
+    /// Whether a failing output only means that the program reads no more.
+    fn program_takes(&mut self, error: &io::Error) -> bool {
+        self.program.as_mut().is_some_and(|program| program.takes(error))
     }
 
     fn tell_eof(&mut self, side: Side) {
@@ -132,7 +153,8 @@ impl Session {
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) {
         if !self.recv_ending {
-            match self.recv.poll(cx, &mut self.remote, &mut self.local) {
+            let spill = self.program.as_mut().and_then(Program::spill);
+            match self.recv.poll(cx, &mut self.remote, spill.unwrap_or(&mut self.local)) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(())) => {
                     self.recv_ending = true;
@@ -140,6 +162,9 @@ impl Session {
                 }
                 Poll::Ready(Err(PumpError::Source(error))) => {
                     return self.fail_recv(Side::Remote, error);
+                }
+                Poll::Ready(Err(PumpError::Sink(error))) if self.program_takes(&error) => {
+                    return self.poll_recv(cx);
                 }
                 Poll::Ready(Err(PumpError::Sink(error))) => {
                     return self.fail_recv(Side::LocalOutput, error);
@@ -149,6 +174,9 @@ impl Session {
         match self.local.poll_finish(cx) {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => self.recv_state = Direction::Finished,
+            Poll::Ready(Err(error)) if self.program_takes(&error) => {
+                self.recv_state = Direction::Finished;
+            }
             Poll::Ready(Err(error)) => self.fail_recv(Side::LocalOutput, error),
         }
     }
@@ -250,9 +278,15 @@ impl Session {
     fn poll_settle(&mut self, cx: &mut Context<'_>, ended_by: EndedBy) -> Poll<Outcome> {
         let listening = self.recv_state == Direction::Open;
         let is_last = self.rules.on_local_end == OnLocalEnd::Last && listening;
-        let is_nothing_to_see =
-            self.send.tally.delivered == 0 || self.remote.shape == Shape::Message;
-        if is_nothing_to_see && !is_last {
+        let mut is_silent = self.send.tally.delivered == 0 && !is_last;
+        if let Some(program) = &mut self.program
+            && program.is_gone()
+        {
+            // A peer that had more to say to a program that is gone is heard out.
+            program.discard();
+            is_silent = false;
+        }
+        if is_silent || (self.remote.shape == Shape::Message && !is_last) {
             return self.poll_flush(cx, ended_by);
         }
         self.local.stop_recv();
@@ -300,7 +334,13 @@ impl Session {
         self.flushing = Some(ended_by);
         self.local.stop_recv();
         if self.recv_state == Direction::Open {
-            match self.recv.poll_flush(cx, &mut self.remote, &mut self.local) {
+            // What a program has not taken by now it never will: there is nothing to wait for.
+            let spill = self.program.as_mut().and_then(|program| {
+                program.discard();
+                program.spill()
+            });
+            let sink = spill.unwrap_or(&mut self.local);
+            match self.recv.poll_flush(cx, &mut self.remote, sink) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(PumpError::Source(error))) => self.fail_recv(Side::Remote, error),
@@ -361,6 +401,7 @@ impl Future for Session {
         if this.recv_state == Direction::Open && this.flushing.is_none() {
             this.poll_recv(cx);
         }
+        this.poll_program(cx);
         this.give_up_refused_datagrams();
         this.account();
         if let Poll::Ready(outcome) = this.decide(cx) {

@@ -96,6 +96,25 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::fs::fcntl_setfl(fd, flags | OFlags::NONBLOCK)?)
 }
 
+/// Puts a descriptor into blocking mode, or out of it; so it is then for all who share it.
+///
+/// # Errors
+/// As fcntl(2).
+pub fn set_blocking(fd: BorrowedFd<'_>, blocks: bool) -> io::Result<()> {
+    let mut flags = rustix::fs::fcntl_getfl(fd)?;
+    flags.set(OFlags::NONBLOCK, !blocks);
+    Ok(rustix::fs::fcntl_setfl(fd, flags)?)
+}
+
+/// A pipe, close-on-exec, blocking: its end for reading and its end for writing.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}
+
 /// Opens the same pipe or terminal once more, non-blocking, through `/proc/self/fd`.
 ///
 /// The flag then belongs to our own open file description and never leaks to whoever shares ours.

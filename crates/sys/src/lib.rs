@@ -18,12 +18,16 @@ pub mod fd;
 pub mod inherit;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod option;
+#[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+pub mod pty;
 pub mod resolve;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod sctp;
 #[cfg(unix)]
 pub mod signal;
 pub mod socket;
+#[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+pub mod spawn;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod splice;
 #[cfg(unix)]

@@ -53,6 +53,11 @@ pub fn has_input() -> bool {
     rustix::io::ioctl_fionread(input()).is_ok_and(|bytes| bytes > 0)
 }
 
+/// Standard error; `/dev/null` when it was closed.
+pub fn error() -> BorrowedFd<'static> {
+    rustix::stdio::stderr()
+}
+
 /// Gives up a standard descriptor: whoever waits for its end sees it now.
 ///
 /// `/dev/null` takes its number, so that no socket can.

@@ -1,6 +1,7 @@
 //! Every option there is (spec section 1.1), by theme.
 
 mod bytes;
+mod exec;
 mod later;
 mod options;
 mod sockets;
@@ -17,6 +18,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         options::ITEMS,
         bytes::ITEMS,
         talk::ITEMS,
+        exec::ITEMS,
         later::ITEMS,
     ];
     themes.into_iter().flatten()

@@ -220,10 +220,10 @@ fn options_of_later_parts_are_noted() {
     };
     assert_eq!(later("--ssl"), [note("ssl", "--ssl", None)]);
     assert_eq!(
-        later("-e a -cb --lua-ex=c"),
+        later("-L a -Lb --lua-ex=c"),
         [
-            note("exec", "-e", Some("a")),
-            note("sh-exec", "-c", Some("b")),
+            note("lua-filter", "-L", Some("a")),
+            note("lua-filter", "-L", Some("b")),
             note("lua-exec", "--lua-exec", Some("c"))
         ]
     );
@@ -308,7 +308,9 @@ fn help_lists_what_there_is_and_what_is_not() {
     assert!(help.contains("  -i, --idle-timeout <time>  Idle read/write timeout\n"));
     assert!(!help.contains("nsock-engine") && !help.contains("--test") && !help.contains("--talk"));
     let (here, absent) = help.split_once("Not in this build:").expect("the list");
-    assert!(!here.contains("--ssl") && absent.contains("--ssl,") && absent.contains(" -e/--exec,"));
+    assert!(
+        !here.contains("--ssl") && absent.contains("--ssl,") && absent.contains(" -L/--lua-filter")
+    );
     assert!(help.lines().all(|line| line.len() <= 79), "{help}");
     assert!(version().starts_with("Ncat: Version "));
 }

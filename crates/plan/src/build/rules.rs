@@ -49,8 +49,10 @@ impl<'a> Facts<'a> {
         self.values("proxy-type").last()
     }
 
-    fn execs(&self) -> usize {
-        ["exec", "sh-exec", "lua-exec"].iter().map(|name| self.count(name)).sum()
+    pub(super) fn execs(&self) -> usize {
+        let later: usize =
+            ["exec", "sh-exec", "lua-exec"].iter().map(|name| self.count(name)).sum();
+        later + self.raw.exec.commands()
     }
 
     fn brokers(&self) -> bool {
@@ -80,7 +82,7 @@ impl<'a> Facts<'a> {
         self.raw.route.pointers().find(|n| !(4..=28).contains(n) || n % 4 != 0)
     }
 
-    fn keeps_datagrams(&self) -> bool {
+    pub(super) fn keeps_datagrams(&self) -> bool {
         self.raw.transport == Some(RawTransport::Udp)
     }
 
@@ -370,7 +372,10 @@ pub(super) const AFTER_OPERANDS: &[Rule] = &[
 
 /// The combinations refused, for the compatibility page.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    [BEFORE_OPERANDS, AFTER_OPERANDS, sockets::RULES].into_iter().flatten().map(|rule| rule.name)
+    [BEFORE_OPERANDS, AFTER_OPERANDS, sockets::RULES, super::exec::RULES]
+        .into_iter()
+        .flatten()
+        .map(|rule| rule.name)
 }
 
 /// Refuses by the first rule that holds.

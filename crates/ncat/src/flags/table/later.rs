@@ -13,14 +13,6 @@ pub(super) const ITEMS: &[Item] = &[
         .long("talk")
         .alias_of("chat")
         .doc(Group::Listening, "Another name for --chat"),
-    Item::later(2, Some("command"))
-        .short('e')
-        .long("exec")
-        .doc(Group::Programs, "Executes the given command"),
-    Item::later(2, Some("command"))
-        .short('c')
-        .long("sh-exec")
-        .doc(Group::Programs, "Executes the given command via /bin/sh"),
     Item::later(5, Some("filename"))
         .long("lua-exec")
         .doc(Group::Programs, "Executes the given Lua script"),

@@ -17,8 +17,8 @@ const REFUSED: &[Row] = &[
     (
         "two of -e, -c, --lua-exec",
         |raw| {
-            later(raw, "exec", Some("a"));
-            later(raw, "sh-exec", Some("b"));
+            raw.exec.exec = vec!["a".into()];
+            raw.exec.sh_exec = vec!["b".into()];
         },
         "Only one of --exec, --sh-exec, and --lua-exec is allowed. QUITTING.",
     ),
@@ -373,7 +373,46 @@ const REFUSED: &[Row] = &[
         |raw| raw.datagram_size = Some(512),
         "Invalid option combination: --datagram-size without -u. QUITTING.",
     ),
+    ("-e without a program", |raw| raw.exec.exec = vec![" \t".into()], EMPTY_COMMAND),
+    ("-e without a program", |raw| raw.exec.exec = vec!["'' x".into()], EMPTY_COMMAND),
+    (
+        "--exec-exit, --exec-timeout, --exec-limit, --exec-handover or --pty without -e or -c",
+        |raw| raw.exec.pty = true,
+        "Invalid option combination: --pty without -e or -c. QUITTING.",
+    ),
+    (
+        "--exec-exit with -l -k",
+        |raw| {
+            raw.listen = true;
+            raw.keep_open = true;
+            raw.exec.exit = true;
+            raw.exec.sh_exec = vec!["a".into()];
+        },
+        "Invalid option combination: --exec-exit and -k. QUITTING.",
+    ),
+    (
+        HANDOVER,
+        |raw| {
+            raw.exec.handover = true;
+            raw.exec.exec = vec!["a".into()];
+            raw.crlf = true;
+        },
+        "Invalid option combination: --exec-handover and -C. QUITTING.",
+    ),
+    (
+        HANDOVER,
+        |raw| {
+            raw.exec.handover = true;
+            raw.exec.exec = vec!["a".into()];
+            raw.transport = Some(RawTransport::Udp);
+        },
+        "Invalid option combination: --exec-handover and -u. QUITTING.",
+    ),
 ];
+
+const EMPTY_COMMAND: &str = "The command of -e is empty. QUITTING.";
+const HANDOVER: &str = "--exec-handover with what needs the bytes (-C, -t, -d, -o, -x, -i, -q, --eof, \
+                        --send-only, --recv-only, --no-shutdown, --progress, --pty, -u)";
 
 #[test]
 fn every_refused_combination_says_its_line() {
