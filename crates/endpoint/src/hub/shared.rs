@@ -17,7 +17,7 @@ use super::{Cut, SlowReader};
 
 /// Pieces shorter than this, in bytes, are copied before they are queued: they are slices of read
 /// buffers many times their size, which they would keep alive.
-const COPIED_BELOW: usize = 16 * 1024;
+const COPIED_BELOW: usize = 64 * 1024;
 
 pub(super) struct Shared {
     pub(super) clients: BTreeMap<u64, Client>,
@@ -45,6 +45,11 @@ pub(super) struct Shared {
     pub(super) room: Option<Room>,
     /// A transcript could not be written, which ends the run.
     pub(super) failure: Option<io::Error>,
+}
+
+/// The piece, holding no more memory than it needs.
+pub(super) fn compact(piece: Bytes) -> Bytes {
+    if piece.len() < COPIED_BELOW { Bytes::copy_from_slice(&piece) } else { piece }
 }
 
 pub(super) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
@@ -120,8 +125,6 @@ impl Shared {
     /// Gives a piece to every client but the one it is from; with [`SlowReader::Drop`], and where
     /// nobody can be waited for (`skips`), not to those that are full.
     pub(super) fn publish(&mut self, piece: Bytes, from: Option<u64>, skips: bool) {
-        let piece =
-            if piece.len() < COPIED_BELOW { Bytes::copy_from_slice(&piece) } else { piece };
         let skips = skips || self.slow == SlowReader::Drop;
         let now = Instant::now();
         for (id, client) in &mut self.clients {
