@@ -1,15 +1,17 @@
-//! `-k`: many clients share standard input and output through a hub.
+//! `-k`, `--broker`: many clients share standard input and output, or speak to each other, through a
+//! hub.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use conn::Conn;
-use endpoint::hub::{Hub, HubError, SlowReader, hub};
+use endpoint::hub::{self, Hub, HubError, SlowReader};
 use plan::{EofPolicy, Flow, Listen, Quit};
 use relay::{EndedBy, Outcome, Rules, Totals};
 use tokio::task::JoinSet;
 
+use crate::broker;
 use crate::connect::{Joined, join_with};
 use crate::door::{Door, Pass};
 use crate::exit::Exit;
@@ -31,6 +33,9 @@ pub(crate) struct Room {
     talk: Talk,
     totals: Arc<Totals>,
     is_message: bool,
+    is_broker: bool,
+    /// Longest piece taken from a client at a time.
+    chunk_max: usize,
 }
 
 /// Serves clients until a signal, or until the end of input where that ends the run.
@@ -61,13 +66,25 @@ pub(crate) async fn serve(
         plan::SlowReader::Disconnect(time) => SlowReader::Disconnect(time),
     };
     let datagram_size = if is_message { context.plan.limits.datagram_size } else { 0 };
-    let (hub, driver) = hub(local, slow, context.plan.flow != Flow::RecvOnly, datagram_size);
+    let reads = context.plan.flow != Flow::RecvOnly;
+    let broker = broker::spec(context, spec, &listeners);
+    let (is_broker, mut chunk_max) = (broker.is_some(), conn::CHUNK_MAX);
+    let (hub, driver) = match broker {
+        None => hub::hub(local, slow, reads, datagram_size),
+        Some(broker) => {
+            rules = broker::rules(context, rules);
+            chunk_max = broker::chunk_max(context, &broker);
+            hub::broker(local, slow, reads, datagram_size, broker)
+        }
+    };
     let room = Arc::new(Room {
         hub: hub.clone(),
         rules,
         talk: context.talk.clone(),
         totals: Arc::clone(&context.totals),
         is_message,
+        is_broker,
+        chunk_max,
     });
     let progress = crate::progress::Progress::start(&context.plan.talk, &context.totals, None);
     let exit = tokio::select! {
@@ -117,7 +134,7 @@ async fn admit_all(
                         return Exit::Network;
                     }
                 };
-                door.make_room().await;
+                door.make_room(|| room.hub.dismiss()).await;
                 let name = accepted.conn.info.peer.clone();
                 if let Some(pass) = door.admit(context, accepted.peer, &name, protocol) {
                     let client = client(context, room, accepted.conn, pass);
@@ -138,6 +155,9 @@ async fn admit_all(
         () = input_ends_run(context, room) => {}
     }
     // What the clients were promised is delivered before the end.
+    if room.is_broker {
+        room.hub.close();
+    }
     while sessions.join_next().await.is_some() {}
     room.hub.flushed().await;
     Exit::Done
@@ -145,6 +165,9 @@ async fn admit_all(
 
 /// Waits for the end of input when that ends the run: `--send-only`, `--eof=quit`, `-q`.
 async fn input_ends_run(context: &Context, room: &Room) {
+    if room.is_broker && context.plan.flow == Flow::RecvOnly {
+        return std::future::pending().await;
+    }
     match (context.plan.quit, context.plan.eof) {
         (Quit::After(time), _) => {
             room.hub.source_ended().await;
@@ -164,7 +187,8 @@ pub(crate) fn client(
     pass: Pass,
 ) -> impl Future<Output = ()> + Send + 'static {
     let totals = Arc::new(Totals::part_of(&room.totals));
-    let (local, cut) = room.hub.attach(Arc::clone(&totals));
+    let (mut local, cut) = room.hub.attach(Arc::clone(&totals), &remote.info.peer);
+    local.chunk_max = room.chunk_max;
     let joined = join_with(context, local, remote, room.rules, Arc::clone(&totals));
     let room = Arc::clone(room);
     async move {

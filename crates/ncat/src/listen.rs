@@ -46,6 +46,17 @@ pub(crate) enum Listeners {
     Datagrams(Datagrams),
 }
 
+impl Listeners {
+    /// How many sockets.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Streams { listeners, .. } => listeners.len(),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Datagrams(datagrams) => datagrams.listeners.len(),
+        }
+    }
+}
+
 /// Listens and serves.
 pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
     let mut signals = Signals::new();

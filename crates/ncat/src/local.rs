@@ -13,20 +13,27 @@ use relay::{AfterLocalEnd, OnLocalEnd, OnRemoteEnd, Rules};
 use crate::logs::Logs;
 
 /// Bytes Ncat reads at a time; a transcript shows each read, so it is kept where one is written.
-const NCAT_CHUNK: usize = 8192;
+pub(crate) const NCAT_CHUNK: usize = 8192;
 /// How long a UDP client listens for replies after the end of input, from the last one on.
 const DATAGRAM_QUIET: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Opens standard input and output and puts the local stages around them.
 pub(crate) fn open(gate: &Gatekeeper, plan: &Plan, logs: &Logs) -> Result<Conn, OpenError> {
     let permit = gate.decide(Action::Stdio)?;
-    let wanted = Wanted { input: plan.flow != Flow::RecvOnly, output: plan.flow != Flow::SendOnly };
+    let is_broker = is_broker(plan);
+    let output = plan.flow != Flow::SendOnly && !is_broker;
+    let wanted = Wanted { input: plan.flow != Flow::RecvOnly, output };
     let mut local = stdio::open(permit, wanted)?;
     // A transcript shows each datagram as a transmission of its own.
     let chunk = if is_message(plan) { plan.limits.datagram_size } else { NCAT_CHUNK };
     // Outermost is nearest the wire: what is read passes Delay, then Crlf, then the transcript.
     for stage in plan.stages.iter().rev() {
         local = match stage {
+            // Of a broker these are the clients', and the hub's (spec sections 4.8 and 7.1).
+            StageSpec::Delay(_) | StageSpec::Tap if is_broker => {
+                local.chunk_max = chunk;
+                local
+            }
             StageSpec::Delay(pause) => {
                 local.chunk_max = chunk;
                 local.wrap(|inner| Delay::new(inner, *pause))
@@ -45,6 +52,10 @@ pub(crate) fn open(gate: &Gatekeeper, plan: &Plan, logs: &Logs) -> Result<Conn, 
     Ok(local)
 }
 
+fn is_broker(plan: &Plan) -> bool {
+    matches!(&plan.mode, Mode::Listen(listen) if listen.broker.is_some())
+}
+
 fn is_message(plan: &Plan) -> bool {
     match &plan.mode {
         Mode::Connect(spec) | Mode::Probe(spec) => spec.transport.is_message(),
@@ -56,6 +67,14 @@ fn is_message(plan: &Plan) -> bool {
 pub(crate) fn dress(plan: &Plan, mut remote: Conn) -> Conn {
     if plan.stages.contains(&StageSpec::Telnet) {
         remote = remote.wrap(Telnet::new);
+    }
+    if is_broker(plan) {
+        for stage in &plan.stages {
+            if let StageSpec::Delay(pause) = stage {
+                remote.chunk_max = NCAT_CHUNK;
+                remote = remote.wrap(|inner| Delay::of_recv(inner, *pause));
+            }
+        }
     }
     remote
 }

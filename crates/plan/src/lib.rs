@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+mod broker;
 mod build;
 mod explain;
 mod raw;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use access::AccessSpec;
+pub use broker::{Broker, RawBroker};
 pub use build::{PlanError, build, refused_combinations};
 pub use explain::explain;
 pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
@@ -137,7 +139,7 @@ pub struct Listen {
     pub family: Family,
     /// `-n`: literals only.
     pub numeric: bool,
-    /// `-k`: many clients, one after another and at once.
+    /// `-k`, `--broker`: many clients, one after another and at once.
     pub keep_open: bool,
     /// `-m`: clients served at once.
     pub max_conns: u32,
@@ -145,6 +147,8 @@ pub struct Listen {
     pub access: access::AccessSpec,
     /// What to do with a client that takes nothing.
     pub slow_reader: SlowReader,
+    /// `--broker`, `--chat`: the clients speak to each other.
+    pub broker: Option<Broker>,
 }
 
 /// A change to the bytes between the user and the wire.
@@ -213,7 +217,7 @@ pub enum Quit {
     Never,
 }
 
-/// What to do with a client that does not take what waits for it (`-k`).
+/// What to do with a client that does not take what waits for it (`-k`, `--broker`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SlowReader {
     /// Wait for it, for ever: every client gets every byte at the pace of the slowest.

@@ -1,5 +1,6 @@
 //! Every option there is (spec section 1.1), by theme.
 
+mod broker;
 mod bytes;
 mod later;
 mod sockets;
@@ -9,7 +10,7 @@ use super::item::Item;
 
 /// Every option, in no order that matters except within a heading of the help text.
 pub fn items() -> impl Iterator<Item = &'static Item> {
-    [sockets::ITEMS, bytes::ITEMS, talk::ITEMS, later::ITEMS].into_iter().flatten()
+    [sockets::ITEMS, broker::ITEMS, bytes::ITEMS, talk::ITEMS, later::ITEMS].into_iter().flatten()
 }
 
 /// The order in which Ncat knows its long names: an ambiguous abbreviation lists them so, and of

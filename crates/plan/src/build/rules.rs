@@ -17,14 +17,12 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     pub(super) fn new(raw: &'a RawArgs) -> Self {
-        let mut facts = Self {
+        Self {
             raw,
-            listen: raw.listen,
+            listen: raw.listen || raw.broker.broker,
             unix: raw.family == Some(RawFamily::Unix),
             vsock: raw.family == Some(RawFamily::Vsock),
-        };
-        facts.listen |= facts.has("broker");
-        facts
+        }
     }
 
     /// Ncat's proxy server has a port of its own.
@@ -53,8 +51,8 @@ impl<'a> Facts<'a> {
         ["exec", "sh-exec", "lua-exec"].iter().map(|name| self.count(name)).sum()
     }
 
-    fn brokers(&self) -> bool {
-        self.has("broker") || self.has("chat")
+    pub(super) fn brokers(&self) -> bool {
+        self.raw.broker.is_wanted()
     }
 
     fn proxies(&self) -> bool {
@@ -111,7 +109,11 @@ enum Says {
     With(fn(&Facts<'_>) -> String),
 }
 
-const fn rule(name: &'static str, when: fn(&Facts<'_>) -> bool, text: &'static str) -> Rule {
+pub(super) const fn rule(
+    name: &'static str,
+    when: fn(&Facts<'_>) -> bool,
+    text: &'static str,
+) -> Rule {
     Rule { name, when, says: Says::Text(text) }
 }
 
@@ -303,7 +305,7 @@ pub(super) const AFTER_OPERANDS: &[Rule] = &[
     ),
     rule(
         "--chat without -l",
-        |f| !f.listen && f.has("chat"),
+        |f| !f.listen && f.raw.broker.chat,
         "Invalid option combination: `--chat' with connect. QUITTING.\n  hint: add -l to serve a chat",
     ),
     rule(
@@ -347,7 +349,7 @@ pub(super) const AFTER_OPERANDS: &[Rule] = &[
     ),
     rule(
         "--slow-reader without -l -k",
-        |f| f.raw.slow_reader.is_some() && !(f.listen && f.raw.keep_open),
+        |f| f.raw.slow_reader.is_some() && !(f.listen && (f.raw.keep_open || f.brokers())),
         "Invalid option combination: --slow-reader without -l and -k. QUITTING.\n  it says what \
          happens to one of many clients that takes nothing",
     ),

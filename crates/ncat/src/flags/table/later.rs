@@ -27,14 +27,6 @@ pub(super) const ITEMS: &[Item] = &[
         .short('G')
         .long("G")
         .doc(Group::Addresses, "Loose source routing hop pointer (4, 8, 12, ...)"),
-    Item::later(2, None)
-        .long("broker")
-        .doc(Group::Listening, "Enable Ncat's connection brokering mode"),
-    Item::later(2, None).long("chat").doc(Group::Listening, "Start a simple Ncat chat server"),
-    Item::later(2, None)
-        .long("talk")
-        .alias_of("chat")
-        .doc(Group::Listening, "Another name for --chat"),
     Item::later(2, Some("command"))
         .short('e')
         .long("exec")
