@@ -46,7 +46,7 @@ struct Client {
 
 fn join(hub: &Hub, remote: Script) -> Client {
     let totals = Arc::new(Totals::default());
-    let (local, cut) = hub.attach(Arc::clone(&totals));
+    let (local, cut) = hub.attach(Arc::clone(&totals), "a client");
     let (remote, record) = remote.conn();
     let rules = Rules { after_local_end: AfterLocalEnd::Quit, ..Rules::default() };
     let session = Session::new(local, remote, rules, totals);
@@ -227,7 +227,7 @@ impl Wake for Counted {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_asks_often_is_noted_once() {
     let (hub, _, _driver) = start(Script::new().take(Take::Never), SlowReader::Wait);
-    let (mut conn, _cut): (Conn, Cut) = hub.attach(Arc::new(Totals::default()));
+    let (mut conn, _cut): (Conn, Cut) = hub.attach(Arc::default(), "a client");
     let counted = Arc::new(Counted);
     let waker = Waker::from(Arc::clone(&counted));
     let mut cx = Context::from_waker(&waker);

@@ -1,6 +1,7 @@
 //! The codecs of `proto`: the same result for any split, and back again.
 
 use bytes::BytesMut;
+use proto::chat::{Manner, Speaker};
 use proto::crlf::Crlf;
 use proto::telnet::Telnet;
 
@@ -76,4 +77,29 @@ pub fn hexdump(data: &[u8]) {
         read.extend(pairs.map(|pair| u8::from_str_radix(pair, 16).expect("a pair")));
     }
     assert_eq!(read, data);
+}
+
+/// Chat: split or whole, every line marked, nothing that could move a cursor, bounded output.
+pub fn chat(data: &[u8]) {
+    let said = |manner, pieces: &[&[u8]]| {
+        let (mut speaker, mut out) = (Speaker::new(7, manner), BytesMut::new());
+        pieces.iter().for_each(|piece| speaker.say(piece, &mut out));
+        speaker.finish(&mut out);
+        out
+    };
+    let (input, pieces) = split(data);
+    let whole = said(Manner::Lines, &[input]);
+    assert_eq!(said(Manner::Lines, &pieces), whole);
+    let text = std::str::from_utf8(&whole).expect("UTF-8");
+    assert!(text.is_empty() || text.ends_with('\n'));
+    for line in text.split_terminator('\n') {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let line = line.strip_prefix("<user7> ").expect("a prefix");
+        assert!(!line.contains(|c: char| c.is_control() && c != '\t'), "{line:?}");
+    }
+    let lines = text.matches('\n').count();
+    assert!(whole.len() <= 4 * input.len() + lines * "<user7> \n".len());
+    let reads = said(Manner::Reads, &pieces);
+    assert!(reads.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t')));
+    assert!(reads.len() <= 4 * input.len() + pieces.len() * "<user7> ".len());
 }

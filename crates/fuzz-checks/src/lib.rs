@@ -9,7 +9,7 @@ mod access;
 mod codecs;
 
 pub use access::access;
-pub use codecs::{crlf, hexdump, telnet};
+pub use codecs::{chat, crlf, hexdump, telnet};
 pub use ncat_cli::flags::fuzz_options as options;
 
 /// A target: its name, which is that of its directory of seeds, and its function.
@@ -18,6 +18,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("access", access),
+    ("chat", chat),
     ("crlf", crlf),
     ("hexdump", hexdump),
     ("options", options),

@@ -1,4 +1,5 @@
-//! `-k`: many clients share standard input and output through a hub.
+//! `-k`, `--broker`: many clients share standard input and output, or speak to each other, through a
+//! hub.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conn::Conn;
-use endpoint::hub::{Hub, HubError, SlowReader, hub};
+use endpoint::hub::{self, Hub, HubError, SlowReader};
 use plan::{EofPolicy, Flow, Listen, Quit};
 use relay::{EndedBy, Outcome, Rules, Totals};
 use tokio::task::JoinSet;
 
+use crate::broker;
 use crate::connect::{Joined, join_with};
 use crate::door::{Door, Pass};
 use crate::exec;
@@ -33,6 +35,18 @@ pub(crate) struct Room {
     talk: Talk,
     totals: Arc<Totals>,
     is_message: bool,
+    is_broker: bool,
+    /// Longest piece taken from a client at a time.
+    chunk_max: usize,
+}
+
+impl Room {
+    /// Lets go of a client that only listens, since its place is wanted.
+    fn dismiss(&self) {
+        if let Served::Hub(hub) = &self.served {
+            hub.dismiss();
+        }
+    }
 }
 
 /// What a client is joined with.
@@ -76,13 +90,25 @@ pub(crate) async fn serve(
         plan::SlowReader::Disconnect(time) => SlowReader::Disconnect(time),
     };
     let datagram_size = if is_message { context.plan.limits.datagram_size } else { 0 };
-    let (hub, driver) = hub(local, slow, context.plan.flow != Flow::RecvOnly, datagram_size);
+    let reads = context.plan.flow != Flow::RecvOnly;
+    let broker = broker::spec(context, spec, &listeners);
+    let (is_broker, mut chunk_max) = (broker.is_some(), conn::CHUNK_MAX);
+    let (hub, driver) = match broker {
+        None => hub::hub(local, slow, reads, datagram_size),
+        Some(broker) => {
+            rules = broker::rules(context, rules);
+            chunk_max = broker::chunk_max(context, &broker);
+            hub::broker(local, slow, reads, datagram_size, broker)
+        }
+    };
     let room = Arc::new(Room {
         served: Served::Hub(hub.clone()),
         rules,
         talk: context.talk.clone(),
         totals: Arc::clone(&context.totals),
         is_message,
+        is_broker,
+        chunk_max,
     });
     let progress = crate::progress::Progress::start(&context.plan.talk, &context.totals, None);
     let exit = tokio::select! {
@@ -111,6 +137,8 @@ async fn serve_commands(
         talk: context.talk.clone(),
         totals: Arc::clone(&context.totals),
         is_message: spec.transport.is_message(),
+        is_broker: false,
+        chunk_max: conn::CHUNK_MAX,
     });
     let progress = crate::progress::Progress::start(&context.plan.talk, &context.totals, None);
     let exit = tokio::select! {
@@ -160,7 +188,7 @@ async fn admit_all(
                         return Exit::Network;
                     }
                 };
-                door.make_room().await;
+                door.make_room(|| room.dismiss()).await;
                 let name = accepted.conn.info.peer.clone();
                 if let Some(pass) = door.admit(context, &accepted.peer, &name, protocol) {
                     let client = client(context, room, accepted.conn, pass);
@@ -181,6 +209,11 @@ async fn admit_all(
         () = input_ends_run(context, room) => {}
     }
     // What the clients were promised is delivered before the end.
+    if let Served::Hub(hub) = &room.served
+        && room.is_broker
+    {
+        hub.close();
+    }
     while sessions.join_next().await.is_some() {}
     if let Served::Hub(hub) = &room.served {
         hub.flushed().await;
@@ -191,6 +224,9 @@ async fn admit_all(
 /// Waits for the end of input when that ends the run: `--send-only`, `--eof=quit`, `-q`.
 async fn input_ends_run(context: &Context, room: &Room) {
     let Served::Hub(hub) = &room.served else { return std::future::pending().await };
+    if room.is_broker && context.plan.flow == Flow::RecvOnly {
+        return std::future::pending().await;
+    }
     match (context.plan.quit, context.plan.eof) {
         (Quit::After(time), _) => {
             hub.source_ended().await;
@@ -216,7 +252,8 @@ pub(crate) fn client(
             return Box::pin(commanded(Arc::clone(host), Arc::clone(room), remote, totals, pass));
         }
     };
-    let (local, cut) = hub.attach(Arc::clone(&totals));
+    let (mut local, cut) = hub.attach(Arc::clone(&totals), &remote.info.peer);
+    local.chunk_max = room.chunk_max;
     let joined = join_with(context, local, remote, room.rules, Arc::clone(&totals));
     let room = Arc::clone(room);
     Box::pin(async move {

@@ -56,11 +56,18 @@ impl Door {
         Self { talk, access, max_conns, inside: Arc::default() }
     }
 
-    /// When every place is taken, lets those who have left already be seen to leave.
-    pub(crate) async fn make_room(&self) {
-        for _ in 0..TURNS {
+    /// When every place is taken, lets those who have left already be seen to leave; `dismiss` lets go
+    /// of one who need not stay.
+    pub(crate) async fn make_room(&self, dismiss: impl FnOnce()) {
+        let mut dismiss = Some(dismiss);
+        for turn in 0..2 * TURNS {
             if self.inside.load(Ordering::Relaxed) < self.max_conns {
                 return;
+            }
+            if turn == TURNS
+                && let Some(dismiss) = dismiss.take()
+            {
+                dismiss();
             }
             tokio::task::yield_now().await;
         }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod broker;
 mod clients;
 mod connect;
 #[cfg(any(target_os = "linux", target_os = "android"))]

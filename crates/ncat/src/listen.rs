@@ -62,6 +62,15 @@ impl Listeners {
             }
         }
     }
+
+    /// How many sockets.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Streams { listeners, .. } => listeners.len(),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Datagrams(datagrams) => datagrams.listeners.len(),
+        }
+    }
 }
 
 /// Listens and serves.

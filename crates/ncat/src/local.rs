@@ -13,7 +13,7 @@ use relay::{AfterLocalEnd, OnLocalEnd, OnRemoteEnd, Rules};
 use crate::logs::Logs;
 
 /// Bytes Ncat reads at a time; a transcript shows each read, so it is kept where one is written.
-const NCAT_CHUNK: usize = 8192;
+pub(crate) const NCAT_CHUNK: usize = 8192;
 /// How long a UDP client listens for replies after the end of input, from the last one on.
 const DATAGRAM_QUIET: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -24,7 +24,8 @@ const ANSWER_QUIET: std::time::Duration = std::time::Duration::from_secs(2);
 /// Opens standard input and output and puts the local stages around them.
 pub(crate) fn open(gate: &Gatekeeper, plan: &Plan, logs: &Logs) -> Result<Conn, OpenError> {
     let permit = gate.decide(Action::Stdio)?;
-    let wanted = Wanted { input: plan.flow != Flow::RecvOnly, output: plan.flow != Flow::SendOnly };
+    let output = plan.flow != Flow::SendOnly && !is_broker(plan);
+    let wanted = Wanted { input: plan.flow != Flow::RecvOnly, output };
     let local = stdio::open(permit, wanted)?;
     Ok(wrap(plan, logs.transcript(), local))
 }
@@ -36,6 +37,11 @@ pub(crate) fn wrap(plan: &Plan, transcript: Option<Arc<dyn Transcript>>, mut loc
     // Outermost is nearest the wire: what is read passes Delay, then Crlf, then the transcript.
     for stage in plan.stages.iter().rev() {
         local = match stage {
+            // Of a broker these are the clients', and the hub's (spec sections 4.8 and 7.1).
+            StageSpec::Delay(_) | StageSpec::Tap if is_broker(plan) => {
+                local.chunk_max = chunk;
+                local
+            }
             StageSpec::Delay(pause) => {
                 local.chunk_max = chunk;
                 local.wrap(|inner| Delay::new(inner, *pause))
@@ -54,6 +60,10 @@ pub(crate) fn wrap(plan: &Plan, transcript: Option<Arc<dyn Transcript>>, mut loc
     local
 }
 
+fn is_broker(plan: &Plan) -> bool {
+    matches!(&plan.mode, Mode::Listen(listen) if listen.broker.is_some())
+}
+
 fn transport(plan: &Plan) -> Transport {
     match &plan.mode {
         Mode::Connect(spec) | Mode::Probe(spec) => spec.transport,
@@ -69,6 +79,14 @@ pub(crate) fn dress(plan: &Plan, mut remote: Conn) -> Conn {
             StageSpec::Telnet => remote.wrap(Telnet::new),
             _ => remote,
         };
+    }
+    if is_broker(plan) {
+        for stage in &plan.stages {
+            if let StageSpec::Delay(pause) = stage {
+                remote.chunk_max = NCAT_CHUNK;
+                remote = remote.wrap(|inner| Delay::of_recv(inner, *pause));
+            }
+        }
     }
     remote
 }

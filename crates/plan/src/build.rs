@@ -4,6 +4,7 @@
 //! apart (`operands`), and what is left here only copies. No I/O and no name look-up: the caller may
 //! print the result and stop.
 
+mod broker;
 mod exec;
 mod operands;
 mod rules;
@@ -39,6 +40,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(rules::AFTER_OPERANDS, &facts)?;
     rules::check(sockets::RULES, &facts)?;
     rules::check(exec::RULES, &facts)?;
+    rules::check(broker::RULES, &facts)?;
     rules::check_later(&facts)?;
 
     Ok(Plan {
@@ -76,7 +78,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
 ///
 /// For the generated compatibility page, so that it cannot forget one.
 pub fn refused_combinations() -> impl Iterator<Item = &'static str> {
-    rules::names()
+    rules::names().chain(broker::RULES.iter().map(|rule| rule.name))
 }
 
 fn mode(facts: &Facts<'_>, operands: Operands) -> Mode {
@@ -109,7 +111,7 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
         port: operands.port,
         family: family(raw),
         numeric: raw.nodns,
-        keep_open: raw.keep_open,
+        keep_open: raw.keep_open || facts.brokers(),
         max_conns: raw.max_conns.unwrap_or(DEFAULT_MAX_CONNS),
         access: AccessSpec {
             allow: allow_given.then(|| raw.allow.clone()),
@@ -119,6 +121,7 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
         },
         slow_reader: raw.slow_reader.unwrap_or_default(),
         vsock: operands.vsock,
+        broker: raw.broker.plan(),
     }
 }
 
@@ -168,12 +171,13 @@ fn flow(raw: &RawArgs) -> Flow {
 }
 
 /// `--eof` names the policy; without it the old flags do. `--send-only` quits at the end of input,
-/// so `--no-shutdown` beside it changes nothing (as in Ncat, which closes the socket either way).
+/// so `--no-shutdown` beside it changes nothing (as in Ncat, which closes the socket either way). A
+/// broker serves on after the end of its input, with `--send-only` too.
 fn eof(facts: &Facts<'_>) -> EofPolicy {
     let raw = facts.raw;
     if let Some(named) = raw.eof {
         named
-    } else if raw.send_only {
+    } else if raw.send_only && !facts.brokers() {
         EofPolicy::Quit
     } else if raw.no_shutdown {
         EofPolicy::Wait
@@ -194,7 +198,7 @@ fn logs(raw: &RawArgs) -> Vec<LogSpec> {
 fn warnings(facts: &Facts<'_>) -> Vec<String> {
     let raw = facts.raw;
     let mut lines = Vec::new();
-    if facts.listen && !raw.keep_open {
+    if facts.listen && !raw.keep_open && !facts.brokers() {
         match raw.max_conns {
             // Ncat says the limit is ignored, and then enforces it. One client is all a listener
             // without -k serves, so its line is true of every limit but 0.

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::{
-    AccessSpec, Connect, EofPolicy, ExecSpec, Family, Flow, Listen, Mode, Plan, Quit, SlowReader,
-    StageSpec, Transport, VSOCK_ANY,
+    AccessSpec, Broker, Connect, EofPolicy, ExecSpec, Family, Flow, Listen, Mode, Plan, Quit,
+    SlowReader, StageSpec, Transport, VSOCK_ANY,
 };
 
 /// The plan, one `name: value` a line, always in the same order; ends with a newline.
@@ -28,7 +28,10 @@ pub fn explain(plan: &Plan) -> String {
             page.connect(connect, plan);
         }
         Mode::Listen(listen) => {
-            page.line("mode", format!("listen, and join clients with {with}"));
+            match listen.broker {
+                Some(_) => page.line("mode", listening(listen.broker)),
+                None => page.line("mode", format!("listen, and join clients with {with}")),
+            }
             page.listen(listen, plan);
         }
     }
@@ -103,6 +106,7 @@ impl Page {
             (true, max) => {
                 self.line("clients", format!("any number, at most {max} at once"));
                 self.line("slow clients", slow_reader(listen.slow_reader));
+                listen.broker.iter().for_each(|broker| self.broker(broker));
             }
         }
         self.access(&listen.access);
@@ -126,6 +130,15 @@ impl Page {
         let limits: Vec<String> = limits.into_iter().flatten().collect();
         self.line("limits", if limits.is_empty() { "none".into() } else { limits.join(", ") });
         self.line("exit code", if exec.exit { "the command's" } else { "the connection's" });
+    }
+
+    fn broker(&mut self, broker: &Broker) {
+        let end = if broker.passes_end { "passed on" } else { "not passed on" };
+        self.line("end of a sender", end);
+        self.line("history", format!("{} bytes", broker.history_bytes));
+        if broker.as_ncat {
+            self.line("compatible", "to the byte with Ncat");
+        }
     }
 
     fn access(&mut self, access: &AccessSpec) {
@@ -195,6 +208,18 @@ impl Page {
         }
         for warning in &plan.warnings {
             self.line("warning", warning);
+        }
+    }
+}
+
+fn listening(broker: Option<Broker>) -> &'static str {
+    match broker {
+        None => "listen, and join clients with standard input and output",
+        Some(Broker { chat: false, .. }) => {
+            "broker: pass what a client sends to all others, and standard input to all"
+        }
+        Some(Broker { chat: true, .. }) => {
+            "chat: pass what a user says to all others, and standard input to all"
         }
     }
 }
@@ -429,6 +454,25 @@ mod tests {
         assert!(text.ends_with(
             "warning: Specifying source socket for other than DATAGRAM Unix domain \
                                 sockets have no effect.\n"
+        ));
+    }
+
+    #[test]
+    fn a_broker() {
+        let text = explained(|raw| {
+            raw.broker.broker = true;
+            raw.broker.chat = true;
+            raw.broker.passes_end = true;
+            raw.broker.history_bytes = Some(2048);
+        });
+        assert!(text.starts_with(
+            "mode: chat: pass what a user says to all others, and standard input to all\n"
+        ));
+        assert!(text.contains(
+            "clients: any number, at most 100 at once\n\
+             slow clients: disconnected when they take nothing for 5s\n\
+             end of a sender: passed on\n\
+             history: 2048 bytes\n"
         ));
     }
 }

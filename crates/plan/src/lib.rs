@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+mod broker;
 mod build;
 pub mod exec;
 mod explain;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use access::AccessSpec;
+pub use broker::{Broker, RawBroker};
 pub use build::{PlanError, build, refused_combinations};
 pub use exec::{ExecLimits, ExecSpec, RawExec};
 pub use explain::explain;
@@ -173,7 +175,7 @@ pub struct Listen {
     pub family: Family,
     /// `-n`: literals only.
     pub numeric: bool,
-    /// `-k`: many clients, one after another and at once.
+    /// `-k`, `--broker`: many clients, one after another and at once.
     pub keep_open: bool,
     /// `-m`: clients served at once.
     pub max_conns: u32,
@@ -183,6 +185,8 @@ pub struct Listen {
     pub slow_reader: SlowReader,
     /// Where, for vsock sockets.
     pub vsock: Option<VsockSpec>,
+    /// `--broker`, `--chat`: the clients speak to each other.
+    pub broker: Option<Broker>,
 }
 
 /// A change to the bytes between the user and the wire.
@@ -253,7 +257,7 @@ pub enum Quit {
     Never,
 }
 
-/// What to do with a client that does not take what waits for it (`-k`).
+/// What to do with a client that does not take what waits for it (`-k`, `--broker`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SlowReader {
     /// Wait for it, for ever: every client gets every byte at the pace of the slowest.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{EofPolicy, RawExec, RawRoute, RawSockets, SlowReader};
+use crate::{EofPolicy, RawBroker, RawExec, RawRoute, RawSockets, SlowReader};
 
 /// What the options said. Filled by the option table; each field is one option of `ncat --help`.
 ///
@@ -68,6 +68,8 @@ pub struct RawArgs {
     pub test_marks: bool,
     /// `--eof`.
     pub eof: Option<EofPolicy>,
+    /// `--broker`, `--chat` and what belongs to them.
+    pub broker: RawBroker,
     /// `--slow-reader`.
     pub slow_reader: Option<SlowReader>,
     /// `--datagram-size`.

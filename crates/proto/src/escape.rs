@@ -60,7 +60,7 @@ fn push_byte(byte: u8, out: &mut String) {
 ///
 /// The joiners U+200C and U+200D are kept: Persian, Indic scripts and emoji need them, and they move
 /// nothing. Source: Unicode 16, UAX #9 (direction), TR #36 section 3.
-fn is_unsafe(character: char) -> bool {
+pub(crate) fn is_unsafe(character: char) -> bool {
     matches!(character,
         '\0'..='\x1f' | '\x7f'..='\u{9f}'           // C0, DEL, C1
         | '\u{ad}'                                  // soft hyphen

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod chat;
 pub mod crlf;
 pub mod escape;
 pub mod hexdump;

@@ -12,7 +12,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::{Conn, Duplex, Recv};
 
-/// Wraps the *local* conn. The directions pause independently.
+/// Wraps the *local* conn; of a broker's clients the *remote* one. The directions pause independently.
 pub struct Delay {
     inner: Conn,
     pause: Duration,
@@ -20,13 +20,28 @@ pub struct Delay {
     recv_pause: Option<Pin<Box<Sleep>>>,
     send_pause: Option<Pin<Box<Sleep>>>,
     send_free: bool,
+    /// What goes into the conn is passed on at once.
+    only_recv: bool,
 }
 
 impl Delay {
     /// Around `inner`, with `pause` after each read.
     pub fn new(inner: Conn, pause: Duration) -> Self {
         let held = VecDeque::new();
-        Self { inner, pause, held, recv_pause: None, send_pause: None, send_free: false }
+        Self {
+            inner,
+            pause,
+            held,
+            recv_pause: None,
+            send_pause: None,
+            send_free: false,
+            only_recv: false,
+        }
+    }
+
+    /// Around `inner`, with `pause` after each read of it; what goes into it does not wait.
+    pub fn of_recv(inner: Conn, pause: Duration) -> Self {
+        Self { only_recv: true, ..Self::new(inner, pause) }
     }
 }
 
@@ -56,7 +71,7 @@ impl Duplex for Delay {
         cx: &mut Context<'_>,
         queue: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<usize>> {
-        if !self.send_free {
+        if !self.send_free && !self.only_recv {
             let pause = self.send_pause.get_or_insert_with(|| Box::pin(sleep(self.pause)));
             ready!(pause.as_mut().poll(cx));
             self.send_pause = None;
@@ -87,5 +102,13 @@ impl Duplex for Delay {
 
     fn losses(&self) -> Option<String> {
         self.inner.losses()
+    }
+
+    fn is_answering(&self) -> bool {
+        self.inner.is_answering()
+    }
+
+    fn undelivered(&self) -> io::Result<Option<usize>> {
+        self.inner.undelivered()
     }
 }

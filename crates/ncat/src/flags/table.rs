@@ -1,5 +1,6 @@
 //! Every option there is (spec section 1.1), by theme.
 
+mod broker;
 mod bytes;
 mod exec;
 mod later;
@@ -16,6 +17,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         sockets::ITEMS,
         transports::ITEMS,
         options::ITEMS,
+        broker::ITEMS,
         bytes::ITEMS,
         talk::ITEMS,
         exec::ITEMS,

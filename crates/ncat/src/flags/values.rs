@@ -18,7 +18,11 @@ pub(super) const ENGINES: &[&str] = if cfg!(windows) {
 };
 
 pub(super) const EOF_WORDS: &[&str] = &["half-close", "quit", "wait", "ncat-7.95"];
+pub(super) const COMPAT_WORDS: &[&str] = &["ncat"];
 pub(super) const SLOW_READER_WORDS: &[&str] = &["wait", "drop", "disconnect"];
+
+/// The largest conversation kept for late clients.
+const HISTORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// A time; `what` is the option and what the time is, in Ncat's words.
 pub(super) fn time(what: &'static str, given: &Given<'_>) -> Result<Duration, UsageError> {
@@ -116,6 +120,35 @@ pub(super) fn slow_reader(given: &Given<'_>) -> Result<SlowReader, UsageError> {
             }),
         },
     }
+}
+
+/// `--history`: bytes, with `K` or `M` behind for 1,024 or its square.
+pub(super) fn size(given: &Given<'_>) -> Result<u64, UsageError> {
+    let word = given.text()?;
+    let (digits, unit) = match word.strip_suffix(['K', 'k']) {
+        Some(digits) => (digits, 1024),
+        None => word.strip_suffix(['M', 'm']).map_or((word, 1), |digits| (digits, 1024 * 1024)),
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let size = digits.parse::<u64>().ok().filter(|_| is_number).and_then(|n| n.checked_mul(unit));
+    size.filter(|size| *size <= HISTORY_BYTES_MAX).ok_or_else(|| UsageError::Number {
+        option: given.written.to_owned(),
+        value: word.to_owned(),
+        range: "0 to 1024M, in bytes or with K or M behind",
+    })
+}
+
+/// `--compat`.
+pub(super) fn compat(given: &Given<'_>) -> Result<bool, UsageError> {
+    let word = given.text()?;
+    if COMPAT_WORDS.contains(&word) {
+        return Ok(true);
+    }
+    Err(UsageError::Word {
+        option: given.written.to_owned(),
+        value: word.to_owned(),
+        words: "ncat",
+    })
 }
 
 /// `--nsock-engine`.

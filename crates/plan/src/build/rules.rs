@@ -17,14 +17,12 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     pub(super) fn new(raw: &'a RawArgs) -> Self {
-        let mut facts = Self {
+        Self {
             raw,
-            listen: raw.listen,
+            listen: raw.listen || raw.broker.broker,
             unix: raw.family == Some(RawFamily::Unix),
             vsock: raw.family == Some(RawFamily::Vsock),
-        };
-        facts.listen |= facts.has("broker");
-        facts
+        }
     }
 
     /// Ncat's proxy server has a port of its own.
@@ -55,8 +53,8 @@ impl<'a> Facts<'a> {
         later + self.raw.exec.commands()
     }
 
-    fn brokers(&self) -> bool {
-        self.has("broker") || self.has("chat")
+    pub(super) fn brokers(&self) -> bool {
+        self.raw.broker.is_wanted()
     }
 
     fn proxies(&self) -> bool {
@@ -308,7 +306,7 @@ pub(super) const AFTER_OPERANDS: &[Rule] = &[
     ),
     rule(
         "--chat without -l",
-        |f| !f.listen && f.has("chat"),
+        |f| !f.listen && f.raw.broker.chat,
         "Invalid option combination: `--chat' with connect. QUITTING.\n  hint: add -l to serve a chat",
     ),
     rule(
@@ -352,7 +350,7 @@ pub(super) const AFTER_OPERANDS: &[Rule] = &[
     ),
     rule(
         "--slow-reader without -l -k",
-        |f| f.raw.slow_reader.is_some() && !(f.listen && f.raw.keep_open),
+        |f| f.raw.slow_reader.is_some() && !(f.listen && (f.raw.keep_open || f.brokers())),
         "Invalid option combination: --slow-reader without -l and -k. QUITTING.\n  it says what \
          happens to one of many clients that takes nothing",
     ),

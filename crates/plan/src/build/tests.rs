@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::LaterOption;
+use crate::{LaterOption, SlowReader};
 
 mod refused;
 
@@ -298,3 +298,23 @@ fn json_fd_alone_means_json() {
 }
 
 mod transports;
+#[test]
+fn a_broker_listens_and_keeps_open_and_a_chat_does_not_listen() {
+    let listen = |set: fn(&mut RawArgs)| match plan("", set).mode {
+        Mode::Listen(listen) => listen,
+        other => panic!("{other:?}"),
+    };
+    let broker = listen(|raw| raw.broker.broker = true);
+    assert!(broker.keep_open && broker.broker.is_some_and(|broker| !broker.chat));
+    assert!(listen(|raw| raw.listen = true).broker.is_none());
+    let chat = listen(|raw| (raw.listen, raw.broker.chat) = (true, true));
+    assert!(chat.keep_open && chat.broker.is_some_and(|broker| broker.chat));
+    // What -k may have, a broker may have; and it serves on after the end of its input.
+    let plan = plan("", |raw| {
+        raw.broker.broker = true;
+        raw.slow_reader = Some(SlowReader::Drop);
+        raw.max_conns = Some(3);
+        raw.send_only = true;
+    });
+    assert_eq!((plan.eof, plan.warnings.len()), (EofPolicy::HalfClose, 0));
+}

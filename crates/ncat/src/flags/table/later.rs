@@ -5,14 +5,6 @@ use super::super::item::{Group, Item};
 
 /// The options of this theme.
 pub(super) const ITEMS: &[Item] = &[
-    Item::later(2, None)
-        .long("broker")
-        .doc(Group::Listening, "Enable Ncat's connection brokering mode"),
-    Item::later(2, None).long("chat").doc(Group::Listening, "Start a simple Ncat chat server"),
-    Item::later(2, None)
-        .long("talk")
-        .alias_of("chat")
-        .doc(Group::Listening, "Another name for --chat"),
     Item::later(5, Some("filename"))
         .long("lua-exec")
         .doc(Group::Programs, "Executes the given Lua script"),

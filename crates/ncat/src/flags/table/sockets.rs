@@ -134,7 +134,7 @@ pub(super) const ITEMS: &[Item] = &[
     .words(values::SLOW_READER_WORDS)
     .doc(Group::Listening, "What to do with a client that takes nothing")
     .more(
-        "With -l -k. wait: every client gets every byte, at the pace of the slowest. drop: skip what \
+        "With -l -k or --broker. wait: every client gets every byte, at the pace of the slowest. drop: skip what \
          does not fit its queue of 1 MiB. disconnect[,TIME], the default: disconnect it once it has \
          taken nothing for this time (5s) while bytes wait.",
     )

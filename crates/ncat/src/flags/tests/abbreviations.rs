@@ -47,8 +47,16 @@ fn abbreviations_of_ncat_stand_for_what_they_do_there() {
         assert_eq!(missing, format!("ncat: option '--{name}' requires an argument"), "{word}");
     }
     assert!(raw("--k").keep_open);
-    assert_eq!(raw("--ta").later[0].name, "chat");
+    assert!(raw("--ta").broker.chat);
+    assert!(raw("--bro").broker.broker);
     assert_eq!(raw("--ssl-tr=x").later[0].name, "ssl-trustfile");
+}
+
+#[test]
+fn talk_is_another_name_for_chat() {
+    for word in ["--talk", "--chat", "--ch"] {
+        assert!(raw(word).broker.chat && !raw(word).broker.broker, "{word}");
+    }
 }
 
 #[test]

@@ -34,6 +34,21 @@ fn every_value_sets_its_field() {
 }
 
 #[test]
+fn values_of_a_broker() {
+    for (word, bytes) in [("0", 0), ("100", 100), ("2K", 2048), ("3m", 3 * 1024 * 1024)] {
+        assert_eq!(raw(&format!("--history={word}")).broker.history_bytes, Some(bytes));
+    }
+    for word in ["", "K", "-1", "1G", "1KK", "1025M", "99999999999999999999", " 1"] {
+        let argv = ["ncat", "--history", word].map(OsString::from);
+        let error = parse(argv.into_iter(), false).expect_err(word).to_string();
+        assert!(error.starts_with("Ncat: "), "{error}");
+    }
+    assert!(raw("--compat=ncat").broker.as_ncat);
+    assert!(error("--compat=nc").ends_with("\n  hint: ncat\n"));
+    assert!(raw("--broker-eof").broker.passes_end);
+}
+
+#[test]
 fn time_values_reach_their_fields() {
     assert_eq!(raw("-w 1.5").wait, Some(Duration::from_millis(1500)));
     assert_eq!(raw("--wait 5ms").wait, Some(Duration::from_millis(5)));

@@ -121,7 +121,7 @@ const REFUSED: &[Row] = &[
         "-U with --broker or --chat",
         |raw| {
             raw.family = Some(RawFamily::Unix);
-            later(raw, "chat", None);
+            raw.broker.chat = true;
         },
         "Connection brokering not supported when using Unix domain sockets. QUITTING.",
     ),
@@ -161,7 +161,7 @@ const REFUSED: &[Row] = &[
         "--vsock with --broker or --chat",
         |raw| {
             raw.family = Some(RawFamily::Vsock);
-            later(raw, "broker", None);
+            raw.broker.broker = true;
         },
         "Connection brokering not supported when using vsock sockets. QUITTING.",
     ),
@@ -216,7 +216,7 @@ const REFUSED: &[Row] = &[
         |raw| {
             raw.zero_io = true;
             raw.telnet = true;
-            later(raw, "broker", None);
+            raw.broker.broker = true;
         },
         "Services designed for LISTENING can't be used with -z QUITTING.",
     ),
@@ -249,7 +249,7 @@ const REFUSED: &[Row] = &[
     (
         "--broker with -e, -c or --lua-exec",
         |raw| {
-            later(raw, "broker", None);
+            raw.broker.broker = true;
             later(raw, "sh-exec", Some("a"));
         },
         "Invalid option combination: --broker and -e. QUITTING.",
@@ -278,7 +278,7 @@ const REFUSED: &[Row] = &[
         "-m without -l",
         |raw| {
             raw.max_conns = Some(0);
-            later(raw, "chat", None);
+            raw.broker.chat = true;
         },
         "Invalid option combination: `--max-conns' with connect. QUITTING.",
     ),
@@ -287,7 +287,7 @@ const REFUSED: &[Row] = &[
         |raw| {
             raw.keep_open = true;
             raw.transport = Some(RawTransport::Sctp);
-            later(raw, "chat", None);
+            raw.broker.chat = true;
         },
         "Invalid option combination: `--chat' with connect. QUITTING.",
     ),
@@ -408,6 +408,45 @@ const REFUSED: &[Row] = &[
         },
         "Invalid option combination: --exec-handover and -u. QUITTING.",
     ),
+    (
+        "--broker-eof without --broker or --chat",
+        |raw| {
+            raw.listen = true;
+            raw.broker.passes_end = true;
+        },
+        "Invalid option combination: --broker-eof without --broker. QUITTING.",
+    ),
+    (
+        "--history without --broker or --chat",
+        |raw| raw.broker.history_bytes = Some(1024),
+        "Invalid option combination: --history without --broker. QUITTING.",
+    ),
+    (
+        "--compat without --broker or --chat",
+        |raw| {
+            raw.listen = true;
+            raw.broker.as_ncat = true;
+        },
+        "Invalid option combination: --compat without --broker or --chat. QUITTING.",
+    ),
+    (
+        "--broker-eof with -u",
+        |raw| {
+            raw.broker.broker = true;
+            raw.broker.passes_end = true;
+            raw.transport = Some(RawTransport::Udp);
+        },
+        "Invalid option combination: --broker-eof and -u. QUITTING.",
+    ),
+    (
+        "--broker-eof with --no-shutdown or --eof=wait",
+        |raw| {
+            raw.broker.broker = true;
+            raw.broker.passes_end = true;
+            raw.no_shutdown = true;
+        },
+        "Invalid option combination: --broker-eof and --no-shutdown. QUITTING.",
+    ),
 ];
 
 const EMPTY_COMMAND: &str = "The command of -e is empty. QUITTING.";
@@ -420,7 +459,7 @@ fn every_refused_combination_says_its_line() {
     for (name, set, line) in REFUSED.iter().chain(sockets::REFUSED) {
         let mut raw = RawArgs::default();
         set(&mut raw);
-        let listens = raw.listen || raw.later.iter().any(|option| option.name == "broker");
+        let listens = raw.listen || raw.broker.broker;
         if !listens {
             raw.operands = vec!["host".into()];
         }
