@@ -56,9 +56,8 @@ fn turn_ncat_into_a_simple_web_server() {
     }
     let page = "<title>index</title>\n".repeat(5000);
     fs::write(world.file("host1", "index.html"), &page).unwrap();
-    world.at("host1", "mount --bind /bin/bash /bin/sh").run().expect_code(0);
     let line = r#"ncat -lk -p 8080 --sh-exec "echo -e 'HTTP/1.1 200 OK\r\n'; cat index.html""#;
-    let _server = world.at("host1", line).start();
+    let _server = world.at("host1", &format!("mount --bind /bin/bash /bin/sh; {line}")).start();
     world.listens("host1", 8080);
     for _ in 0..3 {
         let got = world.at("host1", "curl -s http://localhost:8080/").run().expect_code(0);
