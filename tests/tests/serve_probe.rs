@@ -28,7 +28,10 @@ fn tcp_open_and_closed() {
     // Nothing was said to the server, not even with something to say.
     let (mut first, _) = listener.accept().unwrap();
     assert_eq!(first.read(&mut [0; 10]).unwrap(), 0);
-    drop(listener);
+    // Bound, so that nobody else takes it, but not listening.
+    let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    held.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+    let port = held.local_addr().unwrap().as_socket().unwrap().port().to_string();
     let closed = ncat(["-z", "127.0.0.1", &port]).run().expect_code(1);
     assert!(closed.stderr.starts_with("Ncat: Connection refused.\n"), "{}", closed.stderr);
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct Port {
     wait: Wait,
     kind: FdKind,
     exclusive: bool,
+    /// The last read gave less than it was asked for: probably all there was.
+    was_short: AtomicBool,
     /// Set while a direction whose readiness can no longer be trusted is tried again by the clock.
     again: [Mutex<Option<Pin<Box<Sleep>>>>; 2],
 }
@@ -63,7 +66,13 @@ impl Port {
         sys::fd::set_nonblocking(fd.as_fd())?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         let wait = Wait::Registered(register(fd, interest)?);
-        Ok(Self { wait, kind: FdKind::Socket, exclusive: true, again: Default::default() })
+        Ok(Self {
+            wait,
+            kind: FdKind::Socket,
+            exclusive: true,
+            was_short: false.into(),
+            again: Default::default(),
+        })
     }
 
     /// A datagram socket of our own. Its errors (nobody listens there) make it readable too.
@@ -80,7 +89,13 @@ impl Port {
             interest | Interest::PRIORITY
         };
         let wait = Wait::Registered(register(fd, interest)?);
-        Ok(Self { wait, kind: FdKind::Socket, exclusive: true, again: Default::default() })
+        Ok(Self {
+            wait,
+            kind: FdKind::Socket,
+            exclusive: true,
+            was_short: false.into(),
+            again: Default::default(),
+        })
     }
 
     /// One end of a pipe of our own, or a terminal's master: switched to non-blocking.
@@ -92,7 +107,7 @@ impl Port {
         let kind = sys::fd::kind(fd.as_fd())?;
         let interest = if write { Interest::WRITABLE } else { Interest::READABLE };
         let wait = Wait::Registered(register(fd, interest)?);
-        Ok(Self { wait, kind, exclusive: true, again: Default::default() })
+        Ok(Self { wait, kind, exclusive: true, was_short: false.into(), again: Default::default() })
     }
 
     /// A descriptor that others may share: standard input, or standard output with `write`. Our own
@@ -122,7 +137,7 @@ impl Port {
                 Err(refused) => Wait::Never(refused.into_parts().0),
             },
         };
-        Ok(Self { wait, kind, exclusive, again: Default::default() })
+        Ok(Self { wait, kind, exclusive, was_short: false.into(), again: Default::default() })
     }
 
     /// What it refers to.
@@ -185,8 +200,11 @@ impl Port {
     ) -> Poll<io::Result<R>> {
         let Wait::Registered(fd) = &self.wait else { return Poll::Ready(direct(self, f)) };
         loop {
-            let mut guard = ready!(fd.poll_read_ready(cx))?;
-            if self.is_guarded() && !sys::fd::is_readable(self.as_fd()) {
+            let guard = ready!(fd.poll_read_ready(cx))?;
+            // A short read is often the last, but a terminal gives line by line, a packet pipe packet by
+            // packet, and TCP stops at urgent data: ask. Not before what came has been passed on.
+            let is_doubtful = self.was_short.swap(false, Ordering::Relaxed) || self.is_guarded();
+            if is_doubtful && !sys::fd::is_readable(self.as_fd()) {
                 ready!(self.wait_for(READ, cx, guard));
                 continue;
             }
@@ -196,11 +214,7 @@ impl Port {
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Ok((value, short)) => {
-                    // A short read is often the last, but a terminal gives line by line, a packet
-                    // pipe packet by packet, and TCP stops at urgent data: ask before waiting.
-                    if short && !sys::fd::is_readable(self.as_fd()) {
-                        guard.clear_ready();
-                    }
+                    self.was_short.store(short, Ordering::Relaxed);
                     return Poll::Ready(Ok(value));
                 }
                 Err(e) => return Poll::Ready(Err(e)),

@@ -227,7 +227,6 @@ fn options_of_later_parts_are_noted() {
             note("lua-exec", "--lua-exec", Some("c"))
         ]
     );
-    assert_eq!(later("-G 4 --g=x"), [note("G", "-G", Some("4")), note("g", "--g", Some("x"))]);
     assert_eq!(later("-L x").len(), 1);
 }
 
