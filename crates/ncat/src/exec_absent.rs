@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::run::Context;
 use crate::signals::Signals;
 
+#[cfg(unix)]
 pub(crate) const DESCRIPTORS_PER_CLIENT: u64 = 1;
 pub(crate) const GRACE: Duration = Duration::ZERO;
 

@@ -57,6 +57,7 @@ impl Environment {
 
 /// Descriptors we were handed and whom to tell.
 pub(crate) struct Readiness {
+    #[cfg(unix)]
     notify: Option<OsString>,
     #[cfg(unix)]
     ready: Mutex<Option<File>>,
@@ -84,30 +85,11 @@ impl Readiness {
             Some(fd) => Some(ready_descriptor(fd)?),
             None => None,
         };
-        let labels = env.names.as_ref().map(|names| names.to_string_lossy().into_owned());
-        let mut labels = labels.as_deref().unwrap_or_default().split(':');
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let handed = {
-            let mut handed = Vec::new();
-            for number in FIRST..FIRST.saturating_add(count) {
-                let fd = sys::inherit::take_descriptor(number).map_err(|error| {
-                    format!(
-                        "LISTEN_FDS={count}, but descriptor {number}: {}. QUITTING.",
-                        words(&error)
-                    )
-                })?;
-                let name = labels.next().filter(|name| !name.is_empty() && *name != "unknown");
-                let name = name.map(|name| format!(" ({})", escape::terminal(name.as_bytes())));
-                let label = format!("socket {number}{}", name.unwrap_or_default());
-                handed.push(endpoint::handed::Handed { fd, label });
-            }
-            Mutex::new(handed)
-        };
         Ok(Self {
             notify: env.notify,
             ready: Mutex::new(ready),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            handed,
+            handed: Mutex::new(handed_sockets(count, env.names.as_deref())?),
             told: Mutex::new(false),
         })
     }
@@ -155,7 +137,7 @@ impl Readiness {
     pub(crate) fn take(spec: &Ready, env: Environment) -> Result<Self, String> {
         match spec.fd {
             Some(_) => Err("--ready-fd is not available on this system yet. QUITTING.".into()),
-            None => Ok(Self { notify: env.notify, told: Mutex::new(false) }),
+            None => Ok(Self { told: Mutex::new(false) }),
         }
     }
 
@@ -192,6 +174,27 @@ impl Readiness {
     pub(crate) fn handed(&self) -> Vec<endpoint::handed::Handed> {
         std::mem::take(&mut *self.handed.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Takes over `count` sockets, whose names are separated by colons.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn handed_sockets(
+    count: u32,
+    names: Option<&std::ffi::OsStr>,
+) -> Result<Vec<endpoint::handed::Handed>, String> {
+    let names = names.map(|names| names.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut names = names.split(':');
+    let mut handed = Vec::new();
+    for number in FIRST..FIRST.saturating_add(count) {
+        let fd = sys::inherit::take_descriptor(number).map_err(|error| {
+            format!("LISTEN_FDS={count}, but descriptor {number}: {}. QUITTING.", words(&error))
+        })?;
+        let name = names.next().filter(|name| !name.is_empty() && *name != "unknown");
+        let name = name.map(|name| format!(" ({})", escape::terminal(name.as_bytes())));
+        let label = format!("socket {number}{}", name.unwrap_or_default());
+        handed.push(endpoint::handed::Handed { fd, label });
+    }
+    Ok(handed)
 }
 
 /// An address that keeps to its line.

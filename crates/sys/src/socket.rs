@@ -158,13 +158,18 @@ pub fn is_answering(_fd: std::os::fd::BorrowedFd<'_>) -> bool {
 /// `EINVAL` when the kernel finds them malformed, `ENOPROTOOPT` for sockets of other families.
 #[cfg(unix)]
 pub fn set_ip_options(fd: std::os::fd::BorrowedFd<'_>, options: &[u8]) -> std::io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    use libc::IP_OPTIONS;
     use std::os::fd::AsRawFd;
+    /// As netinet/in.h of the BSDs and macOS has it; the binding lacks it.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const IP_OPTIONS: libc::c_int = 1;
     // SAFETY: the buffer has the stated length, and the kernel only reads it.
     let rc = unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
             libc::IPPROTO_IP,
-            libc::IP_OPTIONS,
+            IP_OPTIONS,
             options.as_ptr().cast(),
             libc::socklen_t::try_from(options.len()).unwrap_or(0),
         )
