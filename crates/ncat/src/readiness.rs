@@ -27,6 +27,7 @@ const LATE: u16 = 1000;
 /// What the environment says to this process alone. Taken out of it, so that no child believes that
 /// it is meant.
 pub(crate) struct Environment {
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is nobody to notify"))]
     notify: Option<OsString>,
     names: Option<OsString>,
     /// Sockets handed over.
@@ -134,7 +135,7 @@ fn ready_descriptor(number: u32) -> Result<File, String> {
 impl Readiness {
     /// # Errors
     /// Where a descriptor is to be told: there is none here.
-    pub(crate) fn take(spec: &Ready, env: Environment) -> Result<Self, String> {
+    pub(crate) fn take(spec: &Ready, _env: Environment) -> Result<Self, String> {
         match spec.fd {
             Some(_) => Err("--ready-fd is not available on this system yet. QUITTING.".into()),
             None => Ok(Self { told: Mutex::new(false) }),
