@@ -342,3 +342,14 @@ fn a_hundred_thousand_clients_connect_and_close() {
         (procfs::descriptors(ncat.pid()) <= 16).then_some(())
     });
 }
+
+/// What follows a message is the next message, not an empty line.
+#[test]
+fn no_message_ends_with_an_empty_line() {
+    for args in
+        [&["-w", "abc", "h"][..], &["--bogus"], &["-l", "-s", "h"], &[], &["-n", "host", "1"]]
+    {
+        let told = ncat(args).run().expect_code(2).stderr;
+        assert!(told.ends_with('\n') && !told.ends_with("\n\n"), "{args:?}: {told:?}");
+    }
+}

@@ -40,7 +40,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Parsed::Help) => return print(&flags::help()).into(),
         Ok(Parsed::Version) => return print(&flags::version()).into(),
         Err(error) => {
-            talk::put(&format!("{error}\n"));
+            talk::put(&error.to_string());
             return Exit::Local.into();
         }
     };
