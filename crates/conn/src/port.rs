@@ -66,7 +66,7 @@ impl Port {
         Ok(Self { wait, kind: FdKind::Socket, exclusive: true, again: Default::default() })
     }
 
-    /// A datagram socket of our own. Its errors (nobody listens there) make it readable too.
+    /// A datagram or SCTP socket of our own. Its errors (nobody listens there) make it readable too.
     ///
     /// # Errors
     /// As [`Port::socket`].

@@ -8,11 +8,15 @@ use gate::{Address, Protocol};
 /// A connected, non-blocking stream socket as a conn.
 #[cfg(unix)]
 pub(crate) fn conn(socket: socket2::Socket, info: ConnInfo, carrier: Carrier) -> io::Result<Conn> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if carrier == Carrier::Sctp {
-        sys::sctp::send_at_once(std::os::fd::AsFd::as_fd(&socket));
-    }
-    let port = conn::Port::socket(socket.into())?;
+    let port = match carrier {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Carrier::Sctp => {
+            sys::sctp::send_at_once(std::os::fd::AsFd::as_fd(&socket));
+            // When it is aborted a waiting error is all there is, as with datagrams.
+            conn::Port::datagram_socket(socket.into())?
+        }
+        _ => conn::Port::socket(socket.into())?,
+    };
     Ok(Conn::from_plain(info, Shape::Stream, conn::Plain::socket(port, carrier)))
 }
 
@@ -40,6 +44,8 @@ pub(crate) fn socket(
         // What the association announces at its start, so before it is bound or connected.
         sys::socket::grow_receive_buffer(&socket, SCTP_BUFFER);
         let _ = socket.set_send_buffer_size(SCTP_BUFFER);
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        sys::sctp::acknowledge_soon(std::os::fd::AsFd::as_fd(&socket));
     }
     Ok((socket, carrier))
 }

@@ -10,6 +10,10 @@ const MEMINFO_WORDS: usize = 9;
 const MEMINFO_WMEM_QUEUED: usize = 5;
 const SCTP_NODELAY: libc::c_int = 3;
 const SCTP_STATUS: libc::c_int = 14;
+const SCTP_DELAYED_SACK: libc::c_int = 16;
+/// How long an acknowledgement may be put off, in milliseconds; Linux has 200, the most that RFC 9260
+/// allows.
+const SACK_DELAY: u32 = 20;
 const SCTP_ACTIVE: i32 = 2;
 /// A peer that announces less room than this, in bytes, has stopped reading: Linux sends no fragment
 /// that does not fit, and none is larger.
@@ -64,6 +68,24 @@ pub fn send_at_once(fd: BorrowedFd<'_>) {
             SCTP_NODELAY,
             (&raw const on).cast(),
             size_of::<libc::c_int>() as libc::socklen_t,
+        );
+    }
+}
+
+/// Puts off acknowledgements for a shorter time: peers that do not send at once what we do wait for
+/// them with every short message. To be set before the socket listens or connects.
+/// Source: RFC 6458, section 8.1.19.
+pub fn acknowledge_soon(fd: BorrowedFd<'_>) {
+    // The association, or 0 for those to come; the time; after how many packets, or 0 for as before.
+    let words = [0, SACK_DELAY, 0];
+    // SAFETY: the option takes three words; without it the connection is slower, not worse.
+    unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            SOL_SCTP,
+            SCTP_DELAYED_SACK,
+            words.as_ptr().cast(),
+            size_of_val(&words) as libc::socklen_t,
         );
     }
 }
