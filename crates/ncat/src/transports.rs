@@ -139,6 +139,14 @@ pub(crate) fn hint(error: &io::Error, at: Option<&Address>) -> Option<String> {
     Some(format!("hint: {text}"))
 }
 
+/// What silence means between machines.
+pub(crate) fn silence_hint(at: Option<&Address>) -> Option<String> {
+    match at {
+        Some(Address::Vsock { cid, .. }) => Some(format!("hint: {}", transport(*cid))),
+        _ => None,
+    }
+}
+
 fn transport(cid: u32) -> String {
     match cid {
         1 => "for this machine itself: modprobe vsock_loopback".into(),

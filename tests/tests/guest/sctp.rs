@@ -8,7 +8,9 @@ use testkit::peer::Peer;
 use testkit::process::{Process, Program, ncat};
 
 /// A transfer that is longer than every buffer, many times over.
-const LONG: usize = 22_000_000;
+const LONG: usize = 21_000_000;
+/// A transfer that is longer than every buffer.
+const SHORT: usize = 3_000_000;
 
 fn listener(args: &[&str]) -> (Process, String) {
     let ncat = ncat(["--sctp", "-lv"]).args(args).start();
@@ -41,10 +43,10 @@ fn listens(port: u16) {
 }
 
 /// The other program sends, ours receives.
-fn receives_from(peer: Peer, address: &str) {
+fn receives_from(peer: Peer, address: &str, len: usize) {
     let Some(program) = peer.find() else { return };
     let (ours, port) = listener(&[address, "0"]);
-    let sent = data::bytes(11, LONG);
+    let sent = data::bytes(11, len);
     let program = match peer {
         Peer::Socat => program.args(["-u", "-", &format!("SCTP-CONNECT:[{address}]:{port}")]),
         _ => program.args(["--sctp", "--send-only", address, &port]),
@@ -54,11 +56,11 @@ fn receives_from(peer: Peer, address: &str) {
 }
 
 /// Ours sends, the other program receives.
-fn sends_to(peer: Peer, port: u16, args: &[&str]) {
+fn sends_to(peer: Peer, port: u16, args: &[&str], len: usize) {
     let Some((program, text)) = other_listener(peer, port) else { return };
     let other = program.held().start();
     listens(port);
-    let sent = data::bytes(12, LONG);
+    let sent = data::bytes(12, len);
     client(args).args(["127.0.0.1", &text]).bytes(sent.clone()).run().expect_code(0);
     data::assert_same("to the other", &other.finish().stdout, &sent);
 }
@@ -66,37 +68,37 @@ fn sends_to(peer: Peer, port: u16, args: &[&str]) {
 #[ignore = "needs SCTP"]
 #[test]
 fn sctp_from_ncat_over_ipv4() {
-    receives_from(Peer::Ncat, "127.0.0.1");
+    receives_from(Peer::Ncat, "127.0.0.1", LONG);
 }
 
 #[ignore = "needs SCTP"]
 #[test]
 fn sctp_from_ncat_over_ipv6() {
-    receives_from(Peer::Ncat, "::1");
+    receives_from(Peer::Ncat, "::1", SHORT);
 }
 
 #[ignore = "needs SCTP"]
 #[test]
 fn sctp_from_socat_over_ipv6() {
-    receives_from(Peer::Socat, "::1");
+    receives_from(Peer::Socat, "::1", SHORT);
 }
 
 #[ignore = "needs SCTP"]
 #[test]
 fn sctp_to_socat() {
-    sends_to(Peer::Socat, 7001, &[]);
+    sends_to(Peer::Socat, 7001, &[], LONG);
 }
 
 #[ignore = "needs SCTP"]
 #[test]
 fn sctp_to_socat_send_only() {
-    sends_to(Peer::Socat, 7002, &["--send-only"]);
+    sends_to(Peer::Socat, 7002, &["--send-only"], SHORT);
 }
 
 #[ignore = "needs SCTP"]
 #[test]
 fn sctp_to_ncat() {
-    sends_to(Peer::Ncat, 7003, &["--send-only"]);
+    sends_to(Peer::Ncat, 7003, &["--send-only"], LONG);
 }
 
 /// Both of ours, both directions at once.
@@ -118,7 +120,7 @@ fn sctp_both_ways_over_ipv4() {
 #[ignore = "needs SCTP"]
 #[test]
 fn sctp_both_ways_over_ipv6() {
-    both_ways("::1", 5_000_000);
+    both_ways("::1", SHORT);
 }
 
 #[ignore = "needs SCTP"]

@@ -21,7 +21,7 @@ fn listener(args: &[&str]) -> (Process, String) {
 #[ignore = "needs vsock"]
 #[test]
 fn vsock_both_ways() {
-    let (up, down) = (data::bytes(21, 22_000_000), data::bytes(22, 22_000_000));
+    let (up, down) = (data::bytes(21, 21_000_000), data::bytes(22, 21_000_000));
     let server = ncat(["--vsock", "-lv", "0"]).bytes(down.clone()).start();
     let line = server.wait_message("Listening on ");
     assert!(line.starts_with("Ncat: Listening on 4294967295:"), "{line}");
@@ -49,7 +49,7 @@ fn vsock_half_close_either_way() {
 #[ignore = "needs vsock"]
 #[test]
 fn vsock_send_only_delivers_all() {
-    let sent = data::bytes(23, 5_000_000);
+    let sent = data::bytes(23, 3_000_000);
     let (server, port) = listener(&["any", "0"]);
     ncat(["--vsock", "--send-only", "1", &port]).bytes(sent.clone()).run().expect_code(0);
     data::assert_same("sent", &server.finish().expect_code(0).stdout, &sent);
@@ -135,7 +135,7 @@ fn vsock_datagrams_are_refused_with_the_reason() {
 #[test]
 fn vsock_with_socat() {
     let Some(socat) = Peer::Socat.find() else { return };
-    let sent = data::bytes(24, 5_000_000);
+    let sent = data::bytes(24, 3_000_000);
     let (server, port) = listener(&["0"]);
     let to = format!("VSOCK-CONNECT:1:{port}");
     socat.args(["-u", "-", &to]).bytes(sent.clone()).run().expect_code(0);

@@ -231,8 +231,14 @@ fn options_of_later_parts_are_noted() {
         later("--talk --chat"),
         [note("chat", "--talk", None), note("chat", "--chat", None)]
     );
-    assert_eq!(later("-G 4 --g=x"), [note("G", "-G", Some("4")), note("g", "--g", Some("x"))]);
     assert_eq!(later("-L x").len(), 1);
+}
+
+#[test]
+fn hops_and_pointers_add_up() {
+    let route = raw("-g a,b -G 4 --g=c --G 8").route;
+    assert_eq!(route.hops, ["a,b", "c"]);
+    assert_eq!(route.pointers, ["4", "8"]);
 }
 
 #[cfg(unix)]
