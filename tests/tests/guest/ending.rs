@@ -7,6 +7,8 @@ use testkit::data;
 use testkit::process::{Input, Process, ncat};
 use testkit::script::{Ended, Listener, Peer};
 
+use crate::vsock;
+
 /// Long enough to see that something does not happen.
 const ABSENCE: Duration = Duration::from_millis(500);
 /// How long a client waits for answers.
@@ -292,4 +294,34 @@ fn sctp_what_was_sent_before_our_end_arrives() {
     ncat.end_input();
     assert_eq!(peer.drain().1, Ended::Fin);
     data::assert_same("to the client", &ncat.finish().expect_code(0).stdout, &sent);
+}
+
+#[ignore = "needs vsock"]
+#[test]
+fn vsock_half_close_either_way() {
+    let (server, port) = vsock::listener(&["local", "0"]);
+    let mut client = ncat(["--vsock", "local", &port]).held().start();
+    // The server's input is empty, so its end is here, and the other direction goes on.
+    client.send(b"request");
+    assert_eq!(server.wait_output(7), b"request");
+    client.end_input();
+    client.finish().expect_code(0);
+    server.finish().expect_code(0);
+
+    let mut server = ncat(["--vsock", "-lv", "0"]).held().start();
+    let port = vsock::port(&server);
+    let client = ncat(["--vsock", "1", &port]).bytes("request").start();
+    assert_eq!(server.wait_output(7), b"request");
+    server.send(b"answer");
+    server.end_input();
+    assert_eq!(client.finish().expect_code(0).stdout, b"answer");
+}
+
+#[ignore = "needs vsock"]
+#[test]
+fn vsock_send_only_delivers_all() {
+    let sent = data::bytes(23, 3_000_000);
+    let (server, port) = vsock::listener(&["any", "0"]);
+    ncat(["--vsock", "--send-only", "1", &port]).bytes(sent.clone()).run().expect_code(0);
+    data::assert_same("sent", &server.finish().expect_code(0).stdout, &sent);
 }
