@@ -12,7 +12,7 @@ pub fn set_connect_timeout(fd: BorrowedFd<'_>, limit: Duration) {
     let limit = limit.saturating_add(Duration::from_secs(1));
     let time = libc::timeval {
         tv_sec: libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_usec: libc::suseconds_t::try_from(limit.subsec_micros()).unwrap_or(0),
+        tv_usec: limit.subsec_micros() as libc::suseconds_t,
     };
     // SAFETY: the option takes one timeval; a kernel that refuses it keeps its own limit.
     unsafe {

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use conn::{Conn, ConnInfo, Input, Output, Plain, Port, Shape};
+use conn::{Carrier, Conn, ConnInfo, Input, Output, Plain, Port, Shape};
 use relay::{OnRemoteEnd, Outcome, Rules, Session, Strategy, Totals};
 use socket2::{Domain, SockRef, Socket, Type};
 use sys::fault::{self, Call};
