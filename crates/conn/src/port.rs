@@ -75,7 +75,7 @@ impl Port {
         })
     }
 
-    /// A datagram socket of our own. Its errors (nobody listens there) make it readable too.
+    /// A datagram or SCTP socket of our own. Its errors (nobody listens there) make it readable too.
     ///
     /// # Errors
     /// As [`Port::socket`].

@@ -147,8 +147,12 @@ impl Setup {
         Ok(())
     }
 
+    /// Whether the user has set the send buffer, which is then left alone.
+    pub(crate) fn has_send_buffer(&self) -> bool {
+        self.asked.send_buffer.is_some()
+    }
+
     /// Whether the user has set the receive buffer, which is then left alone.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn has_receive_buffer(&self) -> bool {
         self.asked.receive_buffer.is_some()
     }

@@ -118,7 +118,11 @@ const EINPROGRESS: i32 = 115;
 /// them even there; where the kernel refuses the socket its answer is the reason told.
 pub fn no_datagrams() -> io::Error {
     match Socket::new(Domain::VSOCK, Type::DGRAM, None) {
-        Err(error) => error,
+        Err(error) => {
+            let reason = sys::resolve::strerror(&error);
+            let text = format!("No vsock datagrams (--vsock -u) in this kernel: {reason}");
+            io::Error::new(error.kind(), text)
+        }
         Ok(_) => io::Error::new(
             io::ErrorKind::Unsupported,
             "vsock datagrams (--vsock -u) are not available yet",

@@ -249,7 +249,7 @@ async fn open(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> 
         Transport::UnixStream => unix_stream(context, spec),
         Transport::UnixDatagram => unix_datagram(context, spec),
         Transport::Vsock => vsock(context, spec),
-        Transport::VsockDatagram => Err(transports::no_vsock_datagrams("listener")),
+        Transport::VsockDatagram => Err(transports::no_vsock_datagram_listener(spec)),
     }
 }
 

@@ -18,8 +18,8 @@ pub(crate) const NCAT_CHUNK: usize = 8192;
 const DATAGRAM_QUIET: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// How long an SCTP client waits for answers after the end of input, from the last one on: longer than
-/// the first retransmission of a lost packet takes (1 s, RFC 9260 section 16).
-const ANSWER_QUIET: std::time::Duration = std::time::Duration::from_secs(2);
+/// until a packet that was lost twice is sent a third time (1 s and 2 s, RFC 9260 sections 6.3.3, 16).
+const ANSWER_QUIET: std::time::Duration = std::time::Duration::from_secs(4);
 
 /// Opens standard input and output and puts the local stages around them.
 pub(crate) fn open(gate: &Gatekeeper, plan: &Plan, logs: &Logs) -> Result<Conn, OpenError> {

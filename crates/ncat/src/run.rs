@@ -187,7 +187,8 @@ impl Context {
                         after.as_secs_f64(),
                         tried(attempts)
                     ),
-                    silence_hint(attempts).into(),
+                    transports::silence_hint(attempts.last().map(|attempt| &attempt.addr))
+                        .unwrap_or_else(|| silence_hint(attempts).into()),
                 ];
                 self.talk.error("TIMEOUT.", &more);
                 (Exit::Network, "TIMEOUT".into())

@@ -48,10 +48,16 @@ mod machine {
         Ok(listener)
     }
 
-    /// Why datagrams cannot be had.
+    /// Why datagrams cannot be sent.
     pub(crate) fn no_vsock_datagrams(target: &str) -> OpenError {
         let last = vsock::no_datagrams();
         OpenError::Connect { target: target.into(), attempts: Vec::new(), last }
+    }
+
+    /// Why datagrams cannot be listened for.
+    pub(crate) fn no_vsock_datagram_listener(spec: &Listen) -> OpenError {
+        let (cid, port) = spec.vsock.map_or((VSOCK_ANY, 0), |at| (at.cid, at.port));
+        OpenError::Bind { at: gate::Address::Vsock { cid, port }, error: vsock::no_datagrams() }
     }
 }
 
@@ -84,9 +90,13 @@ mod machine {
     pub(crate) fn no_vsock_datagrams(target: &str) -> OpenError {
         unsupported(target, "--vsock")
     }
+
+    pub(crate) fn no_vsock_datagram_listener(_spec: &Listen) -> OpenError {
+        unsupported("listener", "--vsock")
+    }
 }
 
-pub(crate) use machine::{no_vsock_datagrams, vsock, vsock_listener};
+pub(crate) use machine::{no_vsock_datagram_listener, no_vsock_datagrams, vsock, vsock_listener};
 
 /// The hosts to pass on the way, each by its first address.
 pub(crate) async fn route(spec: &Connect) -> Result<Option<Route>, OpenError> {
@@ -127,6 +137,14 @@ pub(crate) fn hint(error: &io::Error, at: Option<&Address>) -> Option<String> {
         _ => return None,
     };
     Some(format!("hint: {text}"))
+}
+
+/// What silence means between machines.
+pub(crate) fn silence_hint(at: Option<&Address>) -> Option<String> {
+    match at {
+        Some(Address::Vsock { cid, .. }) => Some(format!("hint: {}", transport(*cid))),
+        _ => None,
+    }
 }
 
 fn transport(cid: u32) -> String {

@@ -243,6 +243,14 @@ impl Session {
         false
     }
 
+    /// When something last moved. Where our end keeps the peer from sending more, now, as long as what
+    /// it has sent waits for our output to take it: that is no silence of the peer's.
+    fn heard_at(&self, now: Instant) -> Instant {
+        let is_waiting = !self.recv.is_drained() || self.remote.is_readable();
+        let is_last = self.rules.on_local_end == OnLocalEnd::Last;
+        self.last_active.filter(|_| !(is_last && is_waiting)).unwrap_or(now)
+    }
+
     /// Whether `time` has passed since `from`.
     fn poll_timer(&mut self, cx: &mut Context<'_>, from: Instant, time: Duration) -> bool {
         let until = from + time;
@@ -291,7 +299,7 @@ impl Session {
         }
         self.local.stop_recv();
         let now = Instant::now();
-        let heard_at = self.last_active.unwrap_or(now);
+        let heard_at = self.heard_at(now);
         let rules = &self.rules;
         let settle = self.settle.get_or_insert_with(|| Settle::new(ended_by, rules, now));
         if settle.is_closing() && listening {

@@ -211,6 +211,23 @@ mod settling {
         assert!((ms(300)..ms(351)).contains(&seen.time), "{:?}", seen.time);
     }
 
+    /// SCTP: our end is told when all is acknowledged and the peer was quiet, and not before.
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_ends_both_directions_waits_for_answers() {
+        let rules = Rules {
+            on_local_end: OnLocalEnd::Last,
+            after_local_end: AfterLocalEnd::Quiet(ms(4_000)),
+            ..Rules::default()
+        };
+        // Acknowledged after 300 ms, an answer after 3 s, then nothing; over 5 s after our end.
+        let peer = Script::new().wait(ms(3_000)).recv("answer").wait(ms(1_000_000));
+        let seen = run(sent(), acknowledging(peer, 30), rules).await;
+        assert!(seen.outcome.error.is_none());
+        assert_eq!((seen.outcome.sent, seen.outcome.received), (10, 6));
+        assert_eq!(seen.outcome.ended_by, EndedBy::LocalEnd);
+        assert!((ms(12_000)..ms(12_200)).contains(&seen.time), "{:?}", seen.time);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn waits_for_a_peer_that_is_slow_but_moves() {
         let seen = run(sent(), acknowledging(Script::new().end(), 4_900), Rules::default()).await;

@@ -8,7 +8,12 @@ const SO_MEMINFO: libc::c_int = 55;
 const MEMINFO_WORDS: usize = 9;
 /// Index of the bytes queued for sending, which stay until the peer's system has acknowledged them.
 const MEMINFO_WMEM_QUEUED: usize = 5;
+const SCTP_NODELAY: libc::c_int = 3;
 const SCTP_STATUS: libc::c_int = 14;
+const SCTP_DELAYED_SACK: libc::c_int = 16;
+/// How long an acknowledgement may be put off, in milliseconds; Linux has 200, the most that RFC 9260
+/// allows.
+const SACK_DELAY: u32 = 20;
 const SCTP_ACTIVE: i32 = 2;
 /// A peer that announces less room than this, in bytes, has stopped reading: Linux sends no fragment
 /// that does not fit, and none is larger.
@@ -49,6 +54,40 @@ pub fn unacknowledged(fd: BorrowedFd<'_>) -> Option<usize> {
         )
     };
     (rc == 0).then(|| usize::try_from(words[MEMINFO_WMEM_QUEUED]).unwrap_or(usize::MAX))
+}
+
+/// Sends the last, short fragment of a message at once. Otherwise it waits until the peer's system has
+/// acknowledged the others, which that may put off by 200 ms. Source: RFC 6458, section 8.1.5.
+pub fn send_at_once(fd: BorrowedFd<'_>) {
+    let on: libc::c_int = 1;
+    // SAFETY: the option takes one int; without it the connection is slower, not worse.
+    unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            SOL_SCTP,
+            SCTP_NODELAY,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        );
+    }
+}
+
+/// Puts off acknowledgements for a shorter time: peers that do not send at once what we do wait for
+/// them with every short message. To be set before the socket listens or connects.
+/// Source: RFC 6458, section 8.1.19.
+pub fn acknowledge_soon(fd: BorrowedFd<'_>) {
+    // The association, or 0 for those to come; the time; after how many packets, or 0 for as before.
+    let words = [0, SACK_DELAY, 0];
+    // SAFETY: the option takes three words; without it the connection is slower, not worse.
+    unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            SOL_SCTP,
+            SCTP_DELAYED_SACK,
+            words.as_ptr().cast(),
+            size_of_val(&words) as libc::socklen_t,
+        );
+    }
 }
 
 fn status(fd: BorrowedFd<'_>) -> Option<Status> {

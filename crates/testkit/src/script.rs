@@ -1,4 +1,4 @@
-//! A stream peer played by the test itself, over TCP or a Unix socket: it can half-close, reset,
+//! A stream peer played by the test itself, over TCP, SCTP or a Unix socket: it can half-close, reset,
 //! stall and drip.
 
 use std::io::{self, Read, Write};
@@ -37,6 +37,11 @@ fn bound(domain: Domain, at: &SockAddr) -> Socket {
     socket
 }
 
+fn sctp_socket(domain: Domain) -> Socket {
+    const SCTP: i32 = 132;
+    Socket::new(domain, Type::STREAM, Some(SCTP.into())).expect("a kernel with SCTP")
+}
+
 fn loopback() -> SockAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()
 }
@@ -61,6 +66,16 @@ impl Listener {
     /// When it is taken.
     pub fn unix(path: &Path) -> Self {
         Self::listen(bound(Domain::UNIX, &SockAddr::unix(path).expect("a short path")))
+    }
+
+    /// Listens by SCTP on 127.0.0.1, on a port of the system's choice.
+    ///
+    /// # Panics
+    /// When this kernel has no SCTP.
+    pub fn sctp() -> Self {
+        let socket = sctp_socket(Domain::IPV4);
+        socket.bind(&loopback()).expect("a free port");
+        Self::listen(socket)
     }
 
     fn listen(inner: Socket) -> Self {
@@ -117,6 +132,16 @@ impl Peer {
     /// When nobody listens there.
     pub fn connect(addr: SocketAddr) -> Self {
         Self::connect_to(Domain::for_address(addr), &addr.into())
+    }
+
+    /// Connects by SCTP.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn connect_sctp(addr: SocketAddr) -> Self {
+        let socket = sctp_socket(Domain::for_address(addr));
+        socket.connect(&addr.into()).expect("somebody listens");
+        Self::new(socket)
     }
 
     /// Connects to a path.
@@ -197,6 +222,8 @@ impl Peer {
         let ended = match self.socket.read_to_end(&mut out) {
             Ok(_) => Ended::Fin,
             Err(e) if e.kind() == io::ErrorKind::ConnectionReset => Ended::Reset,
+            // Over SCTP, once our own end has ended both directions.
+            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ended::Fin,
             Err(e) => panic!("the other side does not end: {e}; {} bytes so far", out.len()),
         };
         (out, ended)

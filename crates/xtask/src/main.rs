@@ -31,7 +31,11 @@ const TASKS: &[Task] = &[
     ("ci", "test, licences, feature sets; --cross: other systems too", ci::run),
     ("fuzz", "[SECONDS]: replay the seeds, then fuzz each target", fuzz::run),
     ("gen", "write what the option table decides; --check: compare only", generate::run),
-    ("test", "install the peers when root, then check and test everything", test::run),
+    (
+        "test",
+        "install the peers when root, then check and test everything; --guest: SCTP and vsock only",
+        test::run,
+    ),
     ("tidy", "the house rules; --update: rewrite the list of dependencies", tidy::run),
 ];
 

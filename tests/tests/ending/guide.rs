@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 
 const GUIDE: &str = include_str!("../../../docs/guide/end-of-stream.md");
-const SOURCES: [&str; 3] =
-    [include_str!("cells.rs"), include_str!("datagrams.rs"), include_str!("names.rs")];
+const SOURCES: [&str; 4] = [
+    include_str!("cells.rs"),
+    include_str!("datagrams.rs"),
+    include_str!("names.rs"),
+    include_str!("../guest/ending.rs"),
+];
 
 /// Test names in the last column of the guide's tables.
 fn named() -> BTreeSet<&'static str> {

@@ -230,6 +230,13 @@ fn options_of_later_parts_are_noted() {
     assert_eq!(later("-L x").len(), 1);
 }
 
+#[test]
+fn hops_and_pointers_add_up() {
+    let route = raw("-g a,b -G 4 --g=c --G 8").route;
+    assert_eq!(route.hops, ["a,b", "c"]);
+    assert_eq!(route.pointers, ["4", "8"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn words_that_are_not_utf8_are_paths_or_refused() {

@@ -25,7 +25,7 @@ pub(super) const ITEMS: &[Item] = &[
         .doc(Group::Addresses, "Use SCTP instead of default TCP")
         .more(
             "One-to-one style, as a stream of bytes. SCTP cannot end one direction alone: at the end of \
-             input a client waits for answers until none has come for 2s, then ends the association; a \
+             input a client waits for answers until none has come for 4s, then ends the association; a \
              listener goes on until its client ends. --send-only ends it as soon as all has arrived, -q \
              after its time, --no-shutdown not at all. Needs a kernel with SCTP.",
         )

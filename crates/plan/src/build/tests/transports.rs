@@ -50,8 +50,8 @@ fn a_vsock_client_has_a_machine_and_a_port() {
 #[test]
 fn a_lone_vsock_listen_operand_is_a_port() {
     let any = u32::MAX;
-    let rows: [(&str, Option<u64>, Result<(u32, u32), &str>); 9] = [
-        ("", None, Ok((any, 31337))),
+    let rows = [
+        ("", None, Ok((any, 31_337))),
         ("5000", None, Ok((any, 5000))),
         ("4000000000", None, Ok((any, 4_000_000_000))),
         ("local", None, Ok((1, 31337))),
