@@ -63,6 +63,9 @@ impl Both {
     fn end(mut self) {
         self.client.send(b"to and fro");
         assert_eq!(self.server.wait_output(10), b"to and fro");
+        // Our copies would keep the connection open.
+        self.sockets.clear();
+        self.server.end_input();
         self.client.wait().expect_code(0);
         self.server.wait().expect_code(0);
     }
@@ -154,9 +157,13 @@ fn a_unix_socket_has_the_send_buffer_asked_for() {
     server.said("Connection from");
     client.said("Connected to");
     for process in [&server, &client] {
-        let all = sockets(process, Domain::UNIX, Type::STREAM);
-        assert_eq!(all.len(), 1);
-        assert_eq!(all[0].send_buffer_size().unwrap(), 2 * 32 * 1024);
+        // The runtime has pairs of its own, without a path.
+        let all = sockets(process, Domain::UNIX, Type::STREAM).into_iter().filter(|socket| {
+            let ends = [socket.local_addr().unwrap(), socket.peer_addr().unwrap()];
+            ends.iter().any(|end| end.as_pathname().is_some())
+        });
+        let sizes: Vec<usize> = all.map(|socket| socket.send_buffer_size().unwrap()).collect();
+        assert_eq!(sizes, [2 * 32 * 1024]);
     }
 }
 
