@@ -18,6 +18,7 @@ use tokio::time::{Instant, advance};
 struct Wire {
     source: VecDeque<Bytes>,
     is_open: bool,
+    keeps_messages: bool,
     taken: Vec<(Instant, Bytes)>,
     gulp: usize,
     finished: Option<Instant>,
@@ -34,10 +35,11 @@ impl Duplex for End {
         out: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<Recv>> {
         let mut wire = self.0.lock().unwrap();
+        let (is_open, keeps_messages) = (wire.is_open, wire.keeps_messages);
         match wire.source.front_mut() {
-            None if wire.is_open => Poll::Pending,
+            None if is_open => Poll::Pending,
             None => Poll::Ready(Ok(Recv::End)),
-            Some(piece) if piece.len() > max && wire.gulp > 0 => {
+            Some(piece) if piece.len() > max && !keeps_messages => {
                 out.push_back(piece.split_to(max));
                 Poll::Ready(Ok(Recv::Data))
             }
@@ -103,7 +105,7 @@ async fn a_stream_goes_out_at_its_rate_from_the_first_byte_on() {
         (1_000, 10_000, 7),
         (3, 30, 0),
         (1, 5, 0),
-        (50_000_000, 200_000_000, 0),
+        (50_000_000, 20_000_000, 0),
         (1_000_000, 3_000_000, 1),
     ] {
         // One byte at a time is a lot of work; less of it will do.
@@ -139,17 +141,15 @@ async fn the_end_comes_after_the_last_byte() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_comes_in_at_its_rate_and_its_end_after_it() {
-    for gulp in [0, 1] {
-        let source = VecDeque::from([data(3000), data(2000)]);
-        let wire = Wire { source, gulp, ..Wire::default() };
-        let (mut conn, _end) = wrapped(Shape::Stream, wire, None, Some(1000));
-        let began = Instant::now();
-        let mut out = VecDeque::new();
-        while recv(&mut conn, &mut out).await == Recv::Data {}
-        assert_takes(began.elapsed(), 5.0);
-        let got: Vec<u8> = out.iter().flat_map(|piece| piece.to_vec()).collect();
-        assert!(got == [data(3000), data(2000)].concat());
-    }
+    let source = VecDeque::from([data(3000), data(2000)]);
+    let (mut conn, _end) =
+        wrapped(Shape::Stream, Wire { source, ..Wire::default() }, None, Some(1000));
+    let began = Instant::now();
+    let mut out = VecDeque::new();
+    while recv(&mut conn, &mut out).await == Recv::Data {}
+    assert_takes(began.elapsed(), 5.0);
+    let got: Vec<u8> = out.iter().flat_map(|piece| piece.to_vec()).collect();
+    assert!(got == [data(3000), data(2000)].concat());
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,7 +165,8 @@ async fn messages_stay_whole_and_keep_the_rate() {
     let taken: Vec<Bytes> = wire.taken.iter().map(|(_, piece)| piece.clone()).collect();
     assert_eq!(taken, messages);
 
-    let wire = Wire { source: messages.clone().into(), ..Wire::default() };
+    let source = messages.clone().into();
+    let wire = Wire { source, keeps_messages: true, ..Wire::default() };
     let (mut conn, _end) = wrapped(Shape::Message, wire, None, Some(10_000));
     let began = Instant::now();
     let mut out = VecDeque::new();

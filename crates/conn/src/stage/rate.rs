@@ -106,13 +106,14 @@ impl Rate {
 /// Moves from the front of `from` what `allowed` bytes cover: of a stream exactly so many, of messages
 /// whole ones, the first in any case.
 fn split(from: &mut VecDeque<Bytes>, to: &mut VecDeque<Bytes>, allowed: u64, shape: Shape) -> u64 {
-    let mut moved = 0;
+    let (mut moved, mut is_first) = (0, true);
     while let Some(piece) = from.front_mut() {
         let room = allowed.saturating_sub(moved);
         let len = piece.len() as u64;
-        if len <= room || (shape == Shape::Message && moved == 0 && to.is_empty()) {
+        if len <= room || (shape == Shape::Message && is_first) {
             moved += len;
             to.extend(from.pop_front());
+            is_first = false;
         } else if shape == Shape::Stream && room > 0 {
             let cut = usize::try_from(room).unwrap_or(usize::MAX);
             to.push_back(piece.split_to(cut));
