@@ -81,9 +81,8 @@ fn in_network(lines: &str) -> String {
 
 /// Whether networks of one's own can be made, with these programs in them.
 fn has_network(programs: &[&str]) -> bool {
-    let missing = programs.iter().find(|name| {
-        shell(&format!("command -v {name}")).run().code() != Some(0)
-    });
+    let missing =
+        programs.iter().find(|name| shell(&format!("command -v {name}")).run().code() != Some(0));
     match missing {
         Some(name) => skip(&format!("{name} is not installed")),
         None if !is_root() => skip("a network of one's own needs root (unshare)"),
@@ -175,8 +174,7 @@ fn bulk_passes_through_the_smallest_buffers() {
         (&["-k", "--rcvbuf", "2K"], &["--sndbuf", "4K"]),
         (&["--rcvbuf", "256K"], &["--sndbuf", "256K"]),
     ] {
-        let server =
-            ncat(["-v", "-l", "127.0.0.1", "0"]).args(server_args).held().start();
+        let server = ncat(["-v", "-l", "127.0.0.1", "0"]).args(server_args).held().start();
         let port = server.port().to_string();
         let client = ncat(["--send-only", "127.0.0.1", &port]).args(client_args);
         client.bytes(data.clone()).run().expect_code(0);
@@ -277,9 +275,12 @@ fn the_congestion_control_is_the_one_named() {
     both.end();
     let known =
         std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control").unwrap();
-    for args in [&["--congestion", "nosuch", "127.0.0.1", "9"][..], &["-l", "--congestion", "nosuch", "0"]] {
+    for args in
+        [&["--congestion", "nosuch", "127.0.0.1", "9"][..], &["-l", "--congestion", "nosuch", "0"]]
+    {
         let said = ncat(args).run().expect_code(2).stderr;
-        let wanted = "Ncat: --congestion nosuch: No such file or directory. QUITTING.\n  hint: available: ";
+        let wanted =
+            "Ncat: --congestion nosuch: No such file or directory. QUITTING.\n  hint: available: ";
         assert!(said.starts_with(&format!("{wanted}{}", known.trim())), "{said}");
     }
 }
@@ -418,7 +419,10 @@ fn what_cannot_be_set_is_a_failure_with_a_reason() {
         assert_eq!(said, wanted);
         // Less than was asked for is said, and no failure.
         let said = run(&["--sndbuf", "512M"]).expect_code(0).stderr;
-        assert!(said.starts_with("Ncat: Warning: --sndbuf 536870912: the system granted "), "{said}");
+        assert!(
+            said.starts_with("Ncat: Warning: --sndbuf 536870912: the system granted "),
+            "{said}"
+        );
     }
 }
 
@@ -440,11 +444,17 @@ fn bad_values_and_misplaced_options_are_2() {
             "Ncat: Invalid --bind-device value \"a-name-that-is-too-long\". QUITTING.",
         ),
         (&["--rate", "10"], "Ncat: Invalid --rate value \"10\". QUITTING."),
-        (&["--ready-fd", "1"], "Ncat: Invalid --ready-fd number \"1\" (must be 3 or more: the \
-          standard ones have other uses). QUITTING."),
+        (
+            &["--ready-fd", "1"],
+            "Ncat: Invalid --ready-fd number \"1\" (must be 3 or more: the \
+          standard ones have other uses). QUITTING.",
+        ),
         (&["-u", "--nodelay"], "Ncat: Invalid option combination: --nodelay with -u. QUITTING."),
         (&["-U", "--ttl", "3"], "Ncat: Invalid option combination: --ttl with -U. QUITTING."),
-        (&["--backlog", "3"], "Ncat: Invalid option combination: --backlog with connect. QUITTING."),
+        (
+            &["--backlog", "3"],
+            "Ncat: Invalid option combination: --backlog with connect. QUITTING.",
+        ),
     ] {
         let ended = ncat(args).args(["127.0.0.1"]).run().expect_code(2);
         assert_eq!(ended.first_line(), line);

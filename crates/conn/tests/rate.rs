@@ -110,7 +110,8 @@ async fn a_stream_goes_out_at_its_rate_from_the_first_byte_on() {
     ] {
         // One byte at a time is a lot of work; less of it will do.
         let len = if gulp == 1 { len / 100 } else { len };
-        let (mut conn, end) = wrapped(Shape::Stream, Wire { gulp, ..Wire::default() }, Some(rate), None);
+        let (mut conn, end) =
+            wrapped(Shape::Stream, Wire { gulp, ..Wire::default() }, Some(rate), None);
         let began = Instant::now();
         let all = data(len);
         send_all(&mut conn, VecDeque::from([all.clone()])).await;
@@ -159,7 +160,6 @@ async fn messages_stay_whole_and_keep_the_rate() {
     let (mut conn, end) = wrapped(Shape::Message, Wire::default(), Some(10_000), None);
     let began = Instant::now();
     send_all(&mut conn, messages.clone().into()).await;
-    // The last may go when there is room for it, which the one before it has used up in advance.
     assert_takes(began.elapsed(), total as f64 / 10_000.0);
     let wire = end.0.lock().unwrap();
     let taken: Vec<Bytes> = wire.taken.iter().map(|(_, piece)| piece.clone()).collect();

@@ -2,7 +2,8 @@
 //!
 //! Each direction has a token bucket, kept as the moment at which it was empty: what has flowed in
 //! since then may go out. A bucket holds a fifth of a second, so a connection that has paused may
-//! catch up by that much; it begins empty, so that over any time t no more than rate × t + a fifth of
+//! catch up by that much (by one datagram, if that is more); it begins empty, so that over any time t no
+//! more than rate × t + a fifth of
 //! a second's bytes pass. No timer runs unless bytes wait for it.
 
 use std::collections::VecDeque;
@@ -28,7 +29,7 @@ const NANOS: u128 = 1_000_000_000;
 struct Bucket {
     /// Bytes a second, at least 1.
     rate: u64,
-    /// When it was empty; in the future after a message that was larger than what was in it.
+    /// When it was empty.
     empty_at: Instant,
     wait: Option<Pin<Box<Sleep>>>,
 }
@@ -50,13 +51,13 @@ impl Bucket {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Waits until `wanted` bytes are in it, or as many as it holds; how many there are.
+    /// Waits until `wanted` bytes are in it; how many there are.
     fn poll_fill(&mut self, cx: &mut Context<'_>, wanted: u64) -> Poll<u64> {
-        let wanted = wanted.min(self.flow(BURST));
+        // A message that is more than it usually holds must fit all the same, and a byte.
+        let hold = BURST.max(self.time(wanted));
         loop {
             let now = Instant::now();
-            // Full, it holds no more; but a byte that takes longer than that to flow in must fit.
-            let hold = BURST.max(self.time(1));
+            // Full, it holds no more.
             if let Some(full) = now.checked_sub(hold) {
                 self.empty_at = self.empty_at.max(full);
             }
