@@ -161,8 +161,8 @@ async fn messages_stay_whole_and_keep_the_rate() {
     let began = Instant::now();
     send_all(&mut conn, messages.clone().into()).await;
     assert_takes(began.elapsed(), total as f64 / 10_000.0);
-    let wire = end.0.lock().unwrap();
-    let taken: Vec<Bytes> = wire.taken.iter().map(|(_, piece)| piece.clone()).collect();
+    let taken: Vec<Bytes> =
+        end.0.lock().unwrap().taken.iter().map(|(_, piece)| piece.clone()).collect();
     assert_eq!(taken, messages);
 
     let source = messages.clone().into();

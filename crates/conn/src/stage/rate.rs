@@ -1,10 +1,9 @@
 //! `--rate`: so many bytes a second in each direction, and no more.
 //!
 //! Each direction has a token bucket, kept as the moment at which it was empty: what has flowed in
-//! since then may go out. A bucket holds a fifth of a second, so a connection that has paused may
-//! catch up by that much (by one datagram, if that is more); it begins empty, so that over any time t no
-//! more than rate × t + a fifth of
-//! a second's bytes pass. No timer runs unless bytes wait for it.
+//! since then may go out. A bucket holds what flows in during a fifth of a second (or one datagram, if
+//! that is more), so that a connection that has paused may catch up by that much. It begins empty: over
+//! any time t no more than rate × t and a bucketful pass. No timer runs unless bytes wait for it.
 
 use std::collections::VecDeque;
 use std::future::Future;
