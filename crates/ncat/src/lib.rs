@@ -11,6 +11,7 @@ mod connect;
 mod datagrams;
 mod door;
 mod exit;
+mod fastopen;
 pub mod flags;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod handed;
