@@ -131,6 +131,7 @@ impl Setup {
 
     /// Sets the options on a socket that somebody else has made. One that must be there before the
     /// socket is bound is not: it is refused.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn adopt(&self, socket: &Socket, kind: Type, is_tcp: bool) -> io::Result<()> {
         if self.asked.mptcp && !system::is_multipath_socket(socket) {
             let error =
@@ -149,6 +150,7 @@ impl Setup {
     }
 
     /// Whether the user has set the receive buffer, which is then left alone.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn has_receive_buffer(&self) -> bool {
         self.asked.receive_buffer.is_some()
     }

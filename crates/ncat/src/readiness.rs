@@ -26,6 +26,10 @@ const LATE: u16 = 1000;
 
 /// What the environment says to this process alone. Taken out of it, so that no child believes that
 /// it is meant.
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    expect(dead_code, reason = "only Linux has a use for all of it")
+)]
 pub(crate) struct Environment {
     notify: Option<OsString>,
     names: Option<OsString>,
@@ -57,6 +61,7 @@ impl Environment {
 
 /// Descriptors we were handed and whom to tell.
 pub(crate) struct Readiness {
+    #[cfg(unix)]
     notify: Option<OsString>,
     #[cfg(unix)]
     ready: Mutex<Option<File>>,
@@ -84,10 +89,11 @@ impl Readiness {
             Some(fd) => Some(ready_descriptor(fd)?),
             None => None,
         };
-        let labels = env.names.as_ref().map(|names| names.to_string_lossy().into_owned());
-        let mut labels = labels.as_deref().unwrap_or_default().split(':');
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let handed = {
+            let names = env.names.unwrap_or_default();
+            let names = names.to_string_lossy();
+            let mut names = names.split(':');
             let mut handed = Vec::new();
             for number in FIRST..FIRST.saturating_add(count) {
                 let fd = sys::inherit::take_descriptor(number).map_err(|error| {
@@ -96,7 +102,7 @@ impl Readiness {
                         words(&error)
                     )
                 })?;
-                let name = labels.next().filter(|name| !name.is_empty() && *name != "unknown");
+                let name = names.next().filter(|name| !name.is_empty() && *name != "unknown");
                 let name = name.map(|name| format!(" ({})", escape::terminal(name.as_bytes())));
                 let label = format!("socket {number}{}", name.unwrap_or_default());
                 handed.push(endpoint::handed::Handed { fd, label });
@@ -152,10 +158,10 @@ fn ready_descriptor(number: u32) -> Result<File, String> {
 impl Readiness {
     /// # Errors
     /// Where a descriptor is to be told: there is none here.
-    pub(crate) fn take(spec: &Ready, env: Environment) -> Result<Self, String> {
+    pub(crate) fn take(spec: &Ready, _env: Environment) -> Result<Self, String> {
         match spec.fd {
             Some(_) => Err("--ready-fd is not available on this system yet. QUITTING.".into()),
-            None => Ok(Self { notify: env.notify, told: Mutex::new(false) }),
+            None => Ok(Self { told: Mutex::new(false) }),
         }
     }
 

@@ -21,10 +21,6 @@ pub(super) fn is_multipath(_socket: &Socket) -> bool {
     false
 }
 
-pub(super) fn is_multipath_socket(_socket: &Socket) -> bool {
-    false
-}
-
 pub(super) fn fastopen_connect(_socket: &Socket) -> io::Result<()> {
     missing()
 }
