@@ -186,6 +186,7 @@ impl Plain {
         // our direction now would cancel it, data and all (Linux: shutdown(2) in SYN_SENT).
         if let Output::Port(port) = &self.output
             && self.carrier == Some(Carrier::Tcp)
+            && sys::socket::is_connecting(port.as_fd())
         {
             ready!(port.poll_write(cx, |fd| match sys::socket::is_connecting(fd) {
                 true => Err(io::ErrorKind::WouldBlock.into()),

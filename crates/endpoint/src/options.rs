@@ -6,10 +6,13 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use gate::Address;
 use plan::SocketOptions;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
+use crate::Attempt;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::listen::BACKLOG;
 
@@ -251,6 +254,50 @@ impl Setup {
 /// As sendto(2).
 pub fn start_connecting(conn: &conn::Conn) -> io::Result<()> {
     system::start_connecting(conn)
+}
+
+/// A watch on a connection that has begun and may not have been answered.
+#[derive(Debug)]
+pub struct Opening {
+    #[cfg(unix)]
+    fd: std::os::fd::OwnedFd,
+    peer: String,
+}
+
+impl Opening {
+    /// Watches a plain TCP conn; `None` when it is none.
+    pub fn watch(conn: &conn::Conn) -> Option<Self> {
+        #[cfg(unix)]
+        {
+            let fd = sys::fd::duplicate(conn.plain()?.output()?).ok()?;
+            Some(Self { fd, peer: conn.info.peer.clone() })
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = conn;
+            None
+        }
+    }
+
+    /// Whether the peer's system has not answered yet.
+    pub fn is_unanswered(&self) -> bool {
+        #[cfg(unix)]
+        {
+            sys::socket::is_connecting(std::os::fd::AsFd::as_fd(&self.fd))
+        }
+        #[cfg(not(unix))]
+        {
+            false
+        }
+    }
+
+    /// The one attempt there was, which took `elapsed` in vain.
+    pub fn attempts(&self, elapsed: Duration) -> Vec<Attempt> {
+        let error = Some(io::ErrorKind::TimedOut.into());
+        let addr =
+            self.peer.parse().map(|addr| Attempt { addr: Address::Inet(addr), elapsed, error });
+        Vec::from_iter(addr.ok())
+    }
 }
 
 fn set(option: &'static str, value: &str, done: io::Result<()>) -> io::Result<()> {

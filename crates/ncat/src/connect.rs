@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::exec;
 use crate::exit::Exit;
+use crate::fastopen::Held;
 use crate::local;
 use crate::logs::is_unwritable;
 use crate::progress::Progress;
@@ -34,6 +35,7 @@ pub(crate) struct Opened {
 
 /// Connects and joins the connection with standard input and output.
 pub(crate) async fn run(context: &Context, spec: &Connect) -> Exit {
+    let started = Instant::now();
     let mut signals = Signals::new();
     let launch = match exec::prepare(context) {
         Ok(launch) => launch,
@@ -55,27 +57,12 @@ pub(crate) async fn run(context: &Context, spec: &Connect) -> Exit {
         Ok(local) => local,
         Err(error) => return context.open_failed(&error),
     };
-    begin(context, &opened.conn);
+    let held = Held::new(context, spec, &opened.conn, started);
     let is_message = opened.conn.shape == Shape::Message;
     let session = join(context, local, opened.conn, local::rules(&context.plan, false, is_message));
-    finish(context, session, &mut signals, Exit::Killed).await
-}
-
-/// A connection that `--fastopen` holds back until there is data begins now, unless data is here: the
-/// peer may have to speak first.
-fn begin(context: &Context, remote: &Conn) {
-    let plan = &context.plan;
-    if !plan.sockets.fastopen {
-        return;
-    }
-    let pauses = plan.stages.iter().any(|stage| matches!(stage, plan::StageSpec::Delay(_)));
-    #[cfg(unix)]
-    let has_input = sys::stdio::has_input();
-    #[cfg(not(unix))]
-    let has_input = false;
-    if pauses || !has_input {
-        // A failure is one of the connection: the session receives it.
-        let _ = endpoint::options::start_connecting(remote);
+    tokio::select! {
+        exit = finish(context, session, &mut signals, Exit::Killed) => exit,
+        late = held.gives_up(context) => context.open_failed(&late),
     }
 }
 
@@ -230,7 +217,7 @@ pub(crate) fn family(family: plan::Family) -> Family {
     }
 }
 
-fn target(spec: &Connect) -> String {
+pub(crate) fn target(spec: &Connect) -> String {
     if spec.host.contains(':') {
         format!("[{}]:{}", spec.host, spec.port)
     } else {

@@ -17,6 +17,7 @@ mod exec;
 #[path = "exec_absent.rs"]
 mod exec;
 mod exit;
+mod fastopen;
 pub mod flags;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod handed;

@@ -26,8 +26,11 @@ const LATE: u16 = 1000;
 
 /// What the environment says to this process alone. Taken out of it, so that no child believes that
 /// it is meant.
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    expect(dead_code, reason = "only Linux has a use for all of it")
+)]
 pub(crate) struct Environment {
-    #[cfg_attr(not(unix), expect(dead_code, reason = "there is nobody to notify"))]
     notify: Option<OsString>,
     names: Option<OsString>,
     /// Sockets handed over.

@@ -1,9 +1,9 @@
 //! `--rate`: so many bytes a second in each direction, and no more.
 //!
 //! Each direction has a token bucket, kept as the moment at which it was empty: what has flowed in
-//! since then may go out. A bucket holds a fifth of a second, so a connection that has paused may
-//! catch up by that much; it begins empty, so that over any time t no more than rate × t + a fifth of
-//! a second's bytes pass. No timer runs unless bytes wait for it.
+//! since then may go out. A bucket holds what flows in during a fifth of a second (or one datagram, if
+//! that is more), so that a connection that has paused may catch up by that much. It begins empty: over
+//! any time t no more than rate × t and a bucketful pass. No timer runs unless bytes wait for it.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -28,7 +28,7 @@ const NANOS: u128 = 1_000_000_000;
 struct Bucket {
     /// Bytes a second, at least 1.
     rate: u64,
-    /// When it was empty; in the future after a message that was larger than what was in it.
+    /// When it was empty.
     empty_at: Instant,
     wait: Option<Pin<Box<Sleep>>>,
 }
@@ -50,13 +50,13 @@ impl Bucket {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Waits until `wanted` bytes are in it, or as many as it holds; how many there are.
+    /// Waits until `wanted` bytes are in it; how many there are.
     fn poll_fill(&mut self, cx: &mut Context<'_>, wanted: u64) -> Poll<u64> {
-        let wanted = wanted.min(self.flow(BURST));
+        // A message that is more than it usually holds must fit all the same, and a byte.
+        let hold = BURST.max(self.time(wanted));
         loop {
             let now = Instant::now();
-            // Full, it holds no more; but a byte that takes longer than that to flow in must fit.
-            let hold = BURST.max(self.time(1));
+            // Full, it holds no more.
             if let Some(full) = now.checked_sub(hold) {
                 self.empty_at = self.empty_at.max(full);
             }
@@ -106,13 +106,14 @@ impl Rate {
 /// Moves from the front of `from` what `allowed` bytes cover: of a stream exactly so many, of messages
 /// whole ones, the first in any case.
 fn split(from: &mut VecDeque<Bytes>, to: &mut VecDeque<Bytes>, allowed: u64, shape: Shape) -> u64 {
-    let mut moved = 0;
+    let (mut moved, mut is_first) = (0, true);
     while let Some(piece) = from.front_mut() {
         let room = allowed.saturating_sub(moved);
         let len = piece.len() as u64;
-        if len <= room || (shape == Shape::Message && moved == 0 && to.is_empty()) {
+        if len <= room || (shape == Shape::Message && is_first) {
             moved += len;
             to.extend(from.pop_front());
+            is_first = false;
         } else if shape == Shape::Stream && room > 0 {
             let cut = usize::try_from(room).unwrap_or(usize::MAX);
             to.push_back(piece.split_to(cut));

@@ -92,8 +92,8 @@ pub(super) const ITEMS: &[Item] = &[
         .doc(Group::Sockets, "Send data with the first segment (TCP Fast Open)")
         .more(
             "Once the server has given a cookie, the next connection to it begins with data where data \
-             is there already. Who then does not answer is noticed only after the connection has begun, \
-             so one address is tried, and -w does not count. net.ipv4.tcp_fastopen must allow it.",
+             is there already. That the server does not answer is then noticed only after the session has \
+             begun, so only one address is tried. net.ipv4.tcp_fastopen must allow it.",
         )
         .ours("data_travels_with_the_first_segment"),
     Item::with_value("name", |raw, given| {
