@@ -192,20 +192,21 @@ impl Shared {
         }
         self.owe();
         let (text, speaker) = joined?;
-        self.announce(text);
+        self.announce(text, None);
         Some(speaker)
     }
 
-    /// A client can say no more.
+    /// A client can say no more: the others are told.
     pub(super) fn farewell(&mut self, id: u64) {
         let users = self.room.as_mut().and_then(|room| room.users.as_mut());
         if let Some(text) = users.and_then(|users| users.leave(id)) {
-            self.announce(text);
+            self.announce(text, Some(id));
         }
     }
 
-    /// Nobody is waited for because of an announcement: who is full goes without.
-    fn announce(&mut self, text: String) {
+    /// Tells everybody but `except`. Nobody is waited for because of an announcement: who is full goes
+    /// without.
+    fn announce(&mut self, text: String, except: Option<u64>) {
         let Some(room) = &self.room else { return };
         if !room.spec.sends {
             return;
@@ -214,7 +215,7 @@ impl Shared {
         let size = room.datagram_size;
         self.note_failure(recorded);
         for piece in cut(&Bytes::from(text), size) {
-            self.publish(piece, None, true);
+            self.publish(piece, except, true);
         }
     }
 }

@@ -204,6 +204,13 @@ impl Driver {
     }
 }
 
+impl Drop for Driver {
+    /// The run is over: that the clients leave now is nobody's news.
+    fn drop(&mut self) {
+        lock(&self.shared).room = None;
+    }
+}
+
 impl Future for Driver {
     type Output = HubError;
 
