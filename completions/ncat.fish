@@ -8,6 +8,8 @@ complete -c ncat -l denyfile -d 'A file of hosts denied from connecting to Ncat'
 complete -c ncat -l slow-reader -d 'What to do with a client that takes nothing' -r -f -a "wait\t''
 drop\t''
 disconnect\t''"
+complete -c ncat -l history -d 'Give late clients the last SIZE bytes said' -r -f
+complete -c ncat -l compat -d 'ncat: a chat\'s bytes exactly as Ncat\'s' -r -f -a "ncat\t''"
 complete -c ncat -l eof -d 'What the end of one direction means' -r -f -a "half-close\t''
 quit\t''
 wait\t''
@@ -28,6 +30,9 @@ complete -c ncat -s n -l nodns -d 'Do not resolve hostnames via DNS'
 complete -c ncat -s z -d 'Zero-I/O mode, report connection status only'
 complete -c ncat -s l -l listen -d 'Bind and listen for incoming connections'
 complete -c ncat -s k -l keep-open -d 'Accept multiple connections in listen mode'
+complete -c ncat -l broker -d 'Enable Ncat\'s connection brokering mode'
+complete -c ncat -l chat -d 'Start a simple Ncat chat server'
+complete -c ncat -l broker-eof -d 'Tell receivers when the sender is done'
 complete -c ncat -s C -l crlf -d 'Use CRLF for EOL sequence'
 complete -c ncat -s t -l telnet -d 'Answer Telnet negotiations'
 complete -c ncat -l send-only -d 'Only send data, ignoring received; quit on EOF'

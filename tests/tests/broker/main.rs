@@ -11,6 +11,7 @@ mod compat;
 mod datagrams;
 mod ends;
 mod files;
+mod guide;
 mod hostile;
 mod options;
 mod relay;

@@ -180,6 +180,7 @@ impl Shared {
     pub(super) fn welcome(&mut self, id: u64, name: &str) -> Option<Speaker> {
         let room = self.room.as_mut()?;
         let before: Vec<Bytes> = room.history.pieces().cloned().collect();
+        let had_history = !before.is_empty();
         let (sends, closing) = (room.spec.sends, room.closing);
         let joined = room.users.as_mut().map(|users| users.join(id, name));
         if let Some(client) = self.clients.get_mut(&id) {
@@ -190,7 +191,9 @@ impl Shared {
                 client.stop();
             }
         }
-        self.owe();
+        if had_history {
+            self.owe();
+        }
         let (text, speaker) = joined?;
         self.announce(text, None);
         Some(speaker)
