@@ -207,6 +207,21 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn any_split_of_a_long_line_says_the_same(
+            start in "[a-z\r\u{e9}]{0,9}",
+            end in "[\r\n]{0,3}",
+            cuts in cuts(),
+        ) {
+            let input = [start.as_str(), &"\u{e9}\u{4e16}\u{1f980}\r".repeat(14_000), &end].concat();
+            prop_assert!(input.len() > 2 * LINE_MAX);
+            let whole = said(Manner::Lines, &[input.as_bytes()]);
+            prop_assert_eq!(said(Manner::Lines, &pieces(input.as_bytes(), &cuts)), whole);
+        }
+    }
+
+    proptest! {
         #[test]
         fn any_split_says_the_same(
             input in spiked(b"a\r\n\t\\\x1b\xc3\xa9\xe2\x80\xae\xf0\x9f"),
