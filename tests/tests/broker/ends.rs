@@ -94,6 +94,16 @@ fn quit_after_the_end_of_input_is_in_order() {
 }
 
 #[test]
+fn quitting_does_not_wait_for_company() {
+    let mut server = broker(&["--broker-eof", "-q", "200ms"]).start();
+    let mut alone = join(&server);
+    alone.send(b"is anybody here?");
+    server.end_input();
+    assert_eq!(alone.drain().0, b"");
+    server.wait().expect_code(0);
+}
+
+#[test]
 fn a_negative_quit_time_and_none_serve_on() {
     for args in [&["-q", "-1"][..], &["--send-only"], &[]] {
         let mut server = broker(args).start();

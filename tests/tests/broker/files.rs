@@ -50,6 +50,32 @@ fn a_file_goes_through_and_everybody_ends() {
 }
 
 #[test]
+fn a_sender_who_comes_first_waits_for_company() {
+    let dir = scratch();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    let bytes = noise(3_000_000, 4);
+    fs::write(&from, &bytes).unwrap();
+    let server = broker(&["--broker-eof"]).start();
+    let port = server.port().to_string();
+    let sender = peer(Peer::Ours, ["--send-only", "127.0.0.1", &port]).unwrap();
+    let sender = sender.input(file(&from)).start();
+    server.said("Connection from");
+    let receiver = peer(Peer::Ours, ["--recv-only", "127.0.0.1", &port]).unwrap();
+    receiver.output(fs::File::create(&to).unwrap()).run().expect_code(0);
+    sender.finish().expect_code(0);
+    assert_same(&fs::read(&to).unwrap(), &bytes, "the file");
+}
+
+#[test]
+fn what_reaches_nobody_is_told() {
+    let server = broker(&[]).start();
+    let mut alone = super::room::join(&server);
+    alone.send(b"hello?");
+    alone.reset();
+    server.said("Ncat: Warning: 6 bytes reached nobody, since no other client was there.\n");
+}
+
+#[test]
 fn a_file_between_other_peoples_programs() {
     let dir = scratch();
     let (from, to) = (dir.path().join("from"), dir.path().join("to"));

@@ -8,6 +8,7 @@ use conn::stage::{Heading, Transcript};
 use proto::chat::Speaker;
 
 use super::chat::{Chat, Users};
+use super::client::Client;
 use super::history::{Grain, History};
 use super::shared::{Shared, compact};
 
@@ -165,8 +166,30 @@ impl Shared {
             if let Some(room) = &mut self.room {
                 room.history.push(piece.clone());
             }
-            self.publish(piece, from, false);
+            let len = piece.len() as u64;
+            let is_heard = self.publish(piece, from, false);
+            if let Some(client) = from.filter(|_| !is_heard).and_then(|id| self.client(id)) {
+                client.unheard += len;
+            }
         }
+    }
+
+    /// Whether a client's first words are kept back: with `--broker-eof` one who is alone waits for
+    /// company, so that it does not matter who of sender and receiver comes first. Once it has begun
+    /// it is not stopped: what follows would reach the next one without its beginning.
+    pub(super) fn must_wait_for_company(&self, id: u64) -> bool {
+        let keeps = |room: &Room| room.spec.passes_end && room.spec.relays && !room.closing;
+        let has_begun = self.clients.get(&id).is_some_and(|client| client.spoke);
+        !has_begun && self.room.as_ref().is_some_and(keeps) && self.is_alone(id)
+    }
+
+    /// Bytes of a client that reached nobody, where that is a loss: a chat may begin with a monologue,
+    /// a peer of datagrams has to speak to be known, and a history keeps what was said.
+    pub(super) fn unheard(&self, client: &Client) -> u64 {
+        let counts = |room: &Room| {
+            room.spec.chat.is_none() && !room.is_message() && room.spec.history_bytes == 0
+        };
+        if self.room.as_ref().is_some_and(counts) { client.unheard } else { 0 }
     }
 
     fn note_failure(&mut self, recorded: io::Result<()>) {
@@ -194,6 +217,7 @@ impl Shared {
         if had_history {
             self.owe();
         }
+        self.grant();
         let (text, speaker) = joined?;
         self.announce(text, None);
         Some(speaker)
@@ -218,7 +242,7 @@ impl Shared {
         let size = room.datagram_size;
         self.note_failure(recorded);
         for piece in cut(&Bytes::from(text), size) {
-            self.publish(piece, except, true);
+            let _ = self.publish(piece, except, true);
         }
     }
 }

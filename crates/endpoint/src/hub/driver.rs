@@ -154,7 +154,7 @@ impl Driver {
                             continue;
                         }
                         for piece in cut(&compact(piece), self.datagram_size) {
-                            shared.publish(piece, None, false);
+                            let _ = shared.publish(piece, None, false);
                         }
                     }
                 }
