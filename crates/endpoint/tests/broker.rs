@@ -297,3 +297,33 @@ async fn standard_input_is_a_sender_too() {
     let late = || none().wait(secs(2)).recv("y").end();
     assert_eq!(told(speaks(), [late(), none()]).await, [false, false]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn standard_input_waits_for_a_stalled_client_too() {
+    let (hub, _driver, host) = start(sender(8 * MIB), CUT, plain());
+    let fast = join(&hub, Script::new());
+    let stalled = join(&hub, Script::new().accept(10).take(Take::Never));
+    sleep(secs(4)).await;
+    assert!(host.given() < 2 * MIB && !stalled.is_cut(), "{}", host.given());
+    sleep(secs(2)).await;
+    assert!(stalled.is_cut());
+    assert!(fast.remote.sent() == data(8 * MIB), "{}", fast.remote.taken());
+}
+
+#[tokio::test(start_paused = true)]
+async fn announcements_wait_for_nobody() {
+    let spec = Broker { chat: Some(Chat::Ours), ..plain() };
+    let (hub, _driver, _) = start(Script::new(), SlowReader::Wait, spec);
+    let talker = join(&hub, sender(MIB));
+    let stalled = join(&hub, Script::new().take(Take::Never));
+    sleep(secs(1)).await;
+    assert!(talker.remote.given() < MIB, "it is held back");
+    let third = join(&hub, Script::new());
+    sleep(secs(1)).await;
+    assert!(third.heard().starts_with("<announce> 192.0.2.1:9 is connected as <user3>.\n"));
+    assert!(talker.heard().ends_with("192.0.2.1:9 as <user2>.\n"), "{}", talker.heard());
+    stalled.leave();
+    sleep(secs(1)).await;
+    assert!(third.heard().contains("<announce> <user2> is disconnected.\n"));
+    assert_eq!(talker.remote.given(), MIB);
+}
