@@ -125,18 +125,25 @@ fn put_line(prefix: &str, line: &[u8], out: &mut BytesMut) {
     };
     out.put_slice(prefix.as_bytes());
     for chunk in text.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            let mut bytes = [0; 4];
-            let bytes = character.encode_utf8(&mut bytes).as_bytes();
-            if character != '\t' && escape::is_unsafe(character) {
-                bytes.iter().for_each(|byte| put_octal(*byte, out));
-            } else {
-                out.put_slice(bytes);
-            }
-        }
+        put_text(chunk.valid(), out);
         chunk.invalid().iter().for_each(|byte| put_octal(*byte, out));
     }
     out.put_slice(end);
+}
+
+/// Copies runs of what is kept, and escapes what lies between.
+fn put_text(text: &str, out: &mut BytesMut) {
+    let mut rest = text;
+    while let Some((at, found)) =
+        rest.char_indices().find(|(_, c)| *c != '\t' && escape::is_unsafe(*c))
+    {
+        let (kept, after) = rest.split_at(at);
+        let (escaped, after) = after.split_at(found.len_utf8());
+        out.put_slice(kept.as_bytes());
+        escaped.bytes().for_each(|byte| put_octal(byte, out));
+        rest = after;
+    }
+    out.put_slice(rest.as_bytes());
 }
 
 fn put_byte_strictly(byte: u8, out: &mut BytesMut) {

@@ -105,17 +105,24 @@ fn a_chat_makes_lines_of_anything() {
     let binary = noise(1024 * 1024, 8);
     let before = resident_kib(server.pid());
     let copy = two.socket().try_clone().unwrap();
+    let long_part = vec![b'y'; 64 * 1024];
     let reading = on_thread(move || {
         let mut lines = std::io::BufReader::new(std::net::TcpStream::from(copy));
         let (mut text, mut ys) = (Vec::new(), 0);
         while std::io::BufRead::read_until(&mut lines, b'\n', &mut text).unwrap() > 0 {
-            let line = String::from_utf8(std::mem::take(&mut text)).expect("UTF-8");
+            let line = std::mem::take(&mut text);
+            assert!(line.len() < 4 * 64 * 1024 + 16);
+            let (_, said) = line.split_at("<user1> ".len());
+            // The long line is compared as a whole: letter by letter would take a debug build long.
+            if long_part.starts_with(&said[..said.len() - 1]) {
+                ys += said.len() - 1;
+                continue;
+            }
+            let line = String::from_utf8(line).expect("UTF-8");
             assert!(line.ends_with('\n'), "{line:?}");
             let marked = line.starts_with("<user1> ") || line.starts_with("<announce> ");
             assert!(marked, "{line:?}");
             assert!(!line.trim_end().contains(|c: char| c.is_control() && c != '\t'), "{line:?}");
-            assert!(line.len() < 4 * 64 * 1024 + 16);
-            ys += line.matches('y').count();
             if line.starts_with("<announce> <user1> is disconnected") {
                 break;
             }
@@ -126,7 +133,8 @@ fn a_chat_makes_lines_of_anything() {
     one.send(&binary);
     one.half_close();
     let ys = reading.recv_timeout(PATIENCE).unwrap();
-    assert!(ys >= long.len(), "{ys}");
+    // The last part of the long line ends with the binary's first line.
+    assert!(ys > long.len() - 64 * 1024, "{ys}");
     let grown = resident_kib(server.pid()).saturating_sub(before);
     assert!(grown < 32 * 1024, "{grown} KiB");
     drop(two);
@@ -158,6 +166,10 @@ fn two_who_send_before_they_read_do_not_stop_the_rest() {
     let results = [first.recv_timeout(PATIENCE).unwrap(), second.recv_timeout(PATIENCE).unwrap()];
     assert_ne!(results[0], results[1], "{}", server.messages());
     let (mut three, mut four) = (join(&server), join(&server));
-    three.send(b"free");
-    hears(&mut four, "free");
+    // What was on its way when they ended comes first.
+    three.send(b"and everybody else is free");
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"and everybody else is free") {
+        heard.extend(four.take(1));
+    }
 }
