@@ -4,12 +4,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use conn::Conn;
 use endpoint::hub::{self, Hub, HubError, SlowReader};
 use plan::{EofPolicy, Flow, Listen, Quit};
-use relay::{EndedBy, Outcome, Rules, Totals};
+use relay::{EndedBy, Outcome, Rules, SessionError, Side, Totals};
 use tokio::task::JoinSet;
 
 use crate::broker;
@@ -259,8 +260,8 @@ pub(crate) fn client(
     Box::pin(async move {
         let _pass = pass;
         let started = tokio::time::Instant::now();
-        let Joined { session, peer, .. } = joined;
-        let outcome = tokio::select! {
+        let Joined { session, peer, remote_ended, .. } = joined;
+        let mut outcome = tokio::select! {
             outcome = session.run() => outcome,
             Ok(waiting) = cut => {
                 tell_cut(&room.talk, &peer, waiting);
@@ -269,6 +270,9 @@ pub(crate) fn client(
                 Outcome { sent, received, ended_by, error: None, losses: None }
             }
         };
+        if room.is_broker && remote_ended.load(Ordering::Relaxed) {
+            forgive(&mut outcome);
+        }
         room.talk.closed(&peer, &outcome, started.elapsed());
         tell_end(&room, &peer, &outcome);
     })
@@ -285,6 +289,18 @@ async fn commanded(
     let peer = remote.info.peer.clone();
     if let Some(outcome) = host.serve(remote, totals).await.outcome {
         tell_end(&room, &peer, &outcome);
+    }
+}
+
+/// A client that has ended its direction may be gone: that shows only when something is sent to it,
+/// and is how most leave a broker.
+fn forgive(outcome: &mut Outcome) {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    let is_gone = |error: &SessionError| {
+        error.side == Side::Remote && matches!(error.error.kind(), BrokenPipe | ConnectionReset)
+    };
+    if outcome.error.take_if(|error| is_gone(error)).is_some() {
+        outcome.ended_by = EndedBy::RemoteEnd;
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use conn::{Conn, Shape};
 use endpoint::resolve::{Family, resolve};
@@ -71,6 +72,8 @@ pub(crate) struct Joined {
     pub(crate) session: Session,
     pub(crate) peer: String,
     pub(crate) expected: Option<u64>,
+    /// The peer has ended its direction.
+    pub(crate) remote_ended: Arc<AtomicBool>,
     started: Instant,
 }
 
@@ -108,11 +111,14 @@ pub(crate) fn join_parts(
         talk.debug(|| format!("{direction}: {} ({})", choice.strategy.name(), choice.why));
     }
     let (talk, name) = (talk.clone(), peer.clone());
+    let remote_ended = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&remote_ended);
     session.on_eof(move |side| {
+        noted.fetch_or(side == Side::Remote, Ordering::Relaxed);
         let side = if side == Side::Remote { "remote" } else { "local" };
         talk.ended(&name, side);
     });
-    Joined { session, peer, expected, started: Instant::now() }
+    Joined { session, peer, expected, remote_ended, started: Instant::now() }
 }
 
 /// Runs one session to its end, or until a signal; `ended` says how the program ends by one.
@@ -122,7 +128,7 @@ pub(crate) async fn finish(
     signals: &mut Signals,
     ended: impl Fn(i32) -> Exit,
 ) -> Exit {
-    let Joined { session, peer, expected, started } = joined;
+    let Joined { session, peer, expected, started, .. } = joined;
     let progress = Progress::start(&context.plan.talk, &context.totals, expected);
     // A task of its own is woken by its own descriptors alone: a byte that comes does not have us ask
     // every signal and timer as well.

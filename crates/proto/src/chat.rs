@@ -125,18 +125,25 @@ fn put_line(prefix: &str, line: &[u8], out: &mut BytesMut) {
     };
     out.put_slice(prefix.as_bytes());
     for chunk in text.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            let mut bytes = [0; 4];
-            let bytes = character.encode_utf8(&mut bytes).as_bytes();
-            if character != '\t' && escape::is_unsafe(character) {
-                bytes.iter().for_each(|byte| put_octal(*byte, out));
-            } else {
-                out.put_slice(bytes);
-            }
-        }
+        put_text(chunk.valid(), out);
         chunk.invalid().iter().for_each(|byte| put_octal(*byte, out));
     }
     out.put_slice(end);
+}
+
+/// Copies runs of what is kept, and escapes what lies between.
+fn put_text(text: &str, out: &mut BytesMut) {
+    let mut rest = text;
+    while let Some((at, found)) =
+        rest.char_indices().find(|(_, c)| *c != '\t' && escape::is_unsafe(*c))
+    {
+        let (kept, after) = rest.split_at(at);
+        let (escaped, after) = after.split_at(found.len_utf8());
+        out.put_slice(kept.as_bytes());
+        escaped.bytes().for_each(|byte| put_octal(byte, out));
+        rest = after;
+    }
+    out.put_slice(rest.as_bytes());
 }
 
 fn put_byte_strictly(byte: u8, out: &mut BytesMut) {
@@ -204,6 +211,21 @@ mod tests {
         let mut long = vec![b'a'; LINE_MAX - 1];
         long.extend_from_slice(b"\r\n");
         assert!(said(Manner::Lines, &[&long]).ends_with(b"<user1> \r\n"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn any_split_of_a_long_line_says_the_same(
+            start in "[a-z\r\u{e9}]{0,9}",
+            end in "[\r\n]{0,3}",
+            cuts in cuts(),
+        ) {
+            let input = [start.as_str(), &"\u{e9}\u{4e16}\u{1f980}\r".repeat(14_000), &end].concat();
+            prop_assert!(input.len() > 2 * LINE_MAX);
+            let whole = said(Manner::Lines, &[input.as_bytes()]);
+            prop_assert_eq!(said(Manner::Lines, &pieces(input.as_bytes(), &cuts)), whole);
+        }
     }
 
     proptest! {

@@ -8,6 +8,7 @@ use conn::stage::{Heading, Transcript};
 use proto::chat::Speaker;
 
 use super::chat::{Chat, Users};
+use super::client::Client;
 use super::history::{Grain, History};
 use super::shared::{Shared, compact};
 
@@ -165,8 +166,30 @@ impl Shared {
             if let Some(room) = &mut self.room {
                 room.history.push(piece.clone());
             }
-            self.publish(piece, from, false);
+            let len = piece.len() as u64;
+            let is_heard = self.publish(piece, from, false);
+            if let Some(client) = from.filter(|_| !is_heard).and_then(|id| self.client(id)) {
+                client.unheard += len;
+            }
         }
+    }
+
+    /// Whether a client's first words are kept back: with `--broker-eof` one who is alone waits for
+    /// company, so that it does not matter who of sender and receiver comes first. Once it has begun
+    /// it is not stopped: what follows would reach the next one without its beginning.
+    pub(super) fn must_wait_for_company(&self, id: u64) -> bool {
+        let keeps = |room: &Room| room.spec.passes_end && room.spec.relays && !room.closing;
+        let has_begun = self.clients.get(&id).is_some_and(|client| client.spoke);
+        !has_begun && self.room.as_ref().is_some_and(keeps) && self.is_alone(id)
+    }
+
+    /// Bytes of a client that reached nobody, where that is a loss: a chat may begin with a monologue,
+    /// a peer of datagrams has to speak to be known, and a history keeps what was said.
+    pub(super) fn unheard(&self, client: &Client) -> u64 {
+        let counts = |room: &Room| {
+            room.spec.chat.is_none() && !room.is_message() && room.spec.history_bytes == 0
+        };
+        if self.room.as_ref().is_some_and(counts) { client.unheard } else { 0 }
     }
 
     fn note_failure(&mut self, recorded: io::Result<()>) {
@@ -180,6 +203,7 @@ impl Shared {
     pub(super) fn welcome(&mut self, id: u64, name: &str) -> Option<Speaker> {
         let room = self.room.as_mut()?;
         let before: Vec<Bytes> = room.history.pieces().cloned().collect();
+        let had_history = !before.is_empty();
         let (sends, closing) = (room.spec.sends, room.closing);
         let joined = room.users.as_mut().map(|users| users.join(id, name));
         if let Some(client) = self.clients.get_mut(&id) {
@@ -190,22 +214,26 @@ impl Shared {
                 client.stop();
             }
         }
-        self.owe();
+        if had_history {
+            self.owe();
+        }
+        self.grant();
         let (text, speaker) = joined?;
-        self.announce(text);
+        self.announce(text, None);
         Some(speaker)
     }
 
-    /// A client can say no more.
+    /// A client can say no more: the others are told.
     pub(super) fn farewell(&mut self, id: u64) {
         let users = self.room.as_mut().and_then(|room| room.users.as_mut());
         if let Some(text) = users.and_then(|users| users.leave(id)) {
-            self.announce(text);
+            self.announce(text, Some(id));
         }
     }
 
-    /// Nobody is waited for because of an announcement: who is full goes without.
-    fn announce(&mut self, text: String) {
+    /// Tells everybody but `except`. Nobody is waited for because of an announcement: who is full goes
+    /// without.
+    fn announce(&mut self, text: String, except: Option<u64>) {
         let Some(room) = &self.room else { return };
         if !room.spec.sends {
             return;
@@ -214,7 +242,7 @@ impl Shared {
         let size = room.datagram_size;
         self.note_failure(recorded);
         for piece in cut(&Bytes::from(text), size) {
-            self.publish(piece, None, true);
+            let _ = self.publish(piece, except, true);
         }
     }
 }

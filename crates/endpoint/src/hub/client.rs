@@ -43,6 +43,8 @@ pub(super) struct Client {
     /// It has sent something; its direction has ended.
     pub(super) spoke: bool,
     pub(super) ended: bool,
+    /// Bytes it sent while nobody else was there.
+    pub(super) unheard: u64,
 }
 
 impl Client {
@@ -64,6 +66,7 @@ impl Client {
             closing: false,
             spoke: false,
             ended: false,
+            unheard: 0,
         }
     }
 

@@ -154,7 +154,7 @@ impl Driver {
                             continue;
                         }
                         for piece in cut(&compact(piece), self.datagram_size) {
-                            shared.publish(piece, None, false);
+                            let _ = shared.publish(piece, None, false);
                         }
                     }
                 }
@@ -201,6 +201,13 @@ impl Driver {
             self.tick = None;
             lock(&self.shared).look();
         }
+    }
+}
+
+impl Drop for Driver {
+    /// The run is over: that the clients leave now is nobody's news.
+    fn drop(&mut self) {
+        lock(&self.shared).room = None;
     }
 }
 

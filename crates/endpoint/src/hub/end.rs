@@ -39,6 +39,10 @@ impl End {
         cx: &mut Context<'_>,
         queue: &mut VecDeque<Bytes>,
     ) -> Poll<usize> {
+        if shared.must_wait_for_company(self.id) {
+            shared.turns.wait(self.id, cx);
+            return Poll::Pending;
+        }
         let skips = shared.slow == SlowReader::Drop;
         if shared.is_any_full(Some(self.id)) && !(skips && self.yielded) {
             // Who is only waiting for a turn is not slow: nothing is skipped before it had one.
@@ -157,9 +161,15 @@ impl Duplex for End {
     }
 
     fn losses(&self) -> Option<String> {
-        let mut shared = lock(&self.shared);
-        let skipped = shared.client(self.id)?.skipped;
-        (skipped > 0)
-            .then(|| format!("{skipped} bytes were skipped, since the client took them too slowly"))
+        let shared = lock(&self.shared);
+        let client = shared.clients.get(&self.id)?;
+        let (skipped, unheard) = (client.skipped, shared.unheard(client));
+        let skipped = (skipped > 0).then(|| {
+            format!("{skipped} bytes were skipped, since the client took them too slowly")
+        });
+        let unheard = (unheard > 0)
+            .then(|| format!("{unheard} bytes reached nobody, since no other client was there"));
+        let all: Vec<String> = [skipped, unheard].into_iter().flatten().collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 }

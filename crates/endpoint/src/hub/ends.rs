@@ -74,6 +74,8 @@ impl Shared {
             room.closing = true;
         }
         self.clients.values_mut().for_each(Client::close);
+        // Who waited for company need not any longer.
+        self.grant();
     }
 
     /// Lets go of the client that has been done with its own direction longest: it only listens, if it

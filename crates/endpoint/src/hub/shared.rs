@@ -118,19 +118,26 @@ impl Shared {
         self.full.len() > usize::from(own)
     }
 
+    /// Whether nobody but this client is there to hear it.
+    pub(super) fn is_alone(&self, id: u64) -> bool {
+        self.clients.iter().all(|(other, client)| *other == id || client.is_deaf())
+    }
+
     pub(super) fn full(&self) -> &BTreeSet<u64> {
         &self.full
     }
 
     /// Gives a piece to every client but the one it is from; with [`SlowReader::Drop`], and where
-    /// nobody can be waited for (`skips`), not to those that are full.
-    pub(super) fn publish(&mut self, piece: Bytes, from: Option<u64>, skips: bool) {
+    /// nobody can be waited for (`skips`), not to those that are full. Whether anybody is there for it.
+    pub(super) fn publish(&mut self, piece: Bytes, from: Option<u64>, skips: bool) -> bool {
         let skips = skips || self.slow == SlowReader::Drop;
         let now = Instant::now();
+        let mut is_heard = false;
         for (id, client) in &mut self.clients {
             if client.is_deaf() || from == Some(*id) {
                 continue;
             }
+            is_heard = true;
             if skips && client.is_full() {
                 client.skip(piece.len() as u64);
                 continue;
@@ -141,7 +148,10 @@ impl Shared {
                 self.full.insert(*id);
             }
         }
-        self.owe();
+        if is_heard {
+            self.owe();
+        }
+        is_heard
     }
 
     /// Has the driver look after slow clients.

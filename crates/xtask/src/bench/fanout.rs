@@ -21,8 +21,8 @@ const METRICS: [Metric; 5] = [
     brief("afterwards / alone"),
 ];
 /// A stalled client may hold the others for 5 s; no server of ours may need longer than this.
-const CUT_WITHIN: Duration = Duration::from_secs(7);
-const SETTLE: Duration = Duration::from_millis(300);
+pub(super) const CUT_WITHIN: Duration = Duration::from_secs(7);
+pub(super) const SETTLE: Duration = Duration::from_millis(300);
 
 pub(crate) fn run(context: &Context) -> io::Result<Section> {
     let peers = context.named(&[OURS, NCAT]);

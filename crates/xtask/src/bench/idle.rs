@@ -27,7 +27,7 @@ const NEWCOMERS: usize = 50;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two clients: a short accept queue that overflows costs a second each time (the client's
 /// SYN is sent again), which would measure TCP's patience.
-const PACE: Duration = Duration::from_micros(200);
+pub(super) const PACE: Duration = Duration::from_micros(200);
 
 pub(crate) fn run(context: &Context) -> io::Result<Section> {
     let peers = context.named(&[OURS, NCAT]);
@@ -134,7 +134,7 @@ fn read_lines(output: io::PipeReader) -> Receiver<(Instant, String)> {
 }
 
 /// How many descriptors the server holds once it has as many as wanted, or no more come.
-fn settled_descriptors(server: &mut Child, wanted: usize) -> Result<usize, Fault> {
+pub(super) fn settled_descriptors(server: &mut Child, wanted: usize) -> Result<usize, Fault> {
     let deadline = Instant::now() + PATIENCE;
     let mut seen = 0;
     let mut since = Instant::now();
@@ -155,11 +155,11 @@ fn settled_descriptors(server: &mut Child, wanted: usize) -> Result<usize, Fault
     }
 }
 
-fn descriptors(server: &Child) -> io::Result<usize> {
+pub(super) fn descriptors(server: &Child) -> io::Result<usize> {
     Ok(std::fs::read_dir(format!("/proc/{}/fd", server.pid))?.count())
 }
 
-fn resident_kib(server: &Child) -> io::Result<u64> {
+pub(super) fn resident_kib(server: &Child) -> io::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok())

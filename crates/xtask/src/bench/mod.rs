@@ -12,6 +12,7 @@ use child::{Child, Stdio2};
 use peers::{Job, Peer};
 use report::{Fault, Metric, Report, Row, Section};
 
+mod broker;
 mod child;
 mod facts;
 mod fanout;
@@ -50,6 +51,7 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("probe", startup::probe),
     ("idle", idle::run),
     ("fanout", fanout::run),
+    ("broker", broker::run),
     ("udp", udp::rate),
     ("udp-peers", udp::peers),
 ];

@@ -49,6 +49,8 @@ pub(crate) enum Job {
     Listen,
     /// Accept this many connections at once, stdin to all, all to stdout.
     ListenMany(u32),
+    /// Accept this many connections at once, each to all others.
+    Broker(u32),
     /// Receive datagrams of one sender to stdout.
     RecvDatagrams,
     /// Receive datagrams of many senders to stdout.
@@ -84,6 +86,7 @@ impl Peer {
                 Job::Recv | Job::Listen => format!("-l 127.0.0.1 {port}"),
                 Job::Connect => format!("127.0.0.1 {port}"),
                 Job::ListenMany(most) => format!("-l -k -m {most} 127.0.0.1 {port}"),
+                Job::Broker(most) => format!("-l --broker -m {most} 127.0.0.1 {port}"),
                 Job::RecvDatagrams => format!("-u -l 127.0.0.1 {port}"),
                 Job::RecvDatagramsMany(most) => format!("-u -l -k -m {most} 127.0.0.1 {port}"),
                 Job::Probe => format!("-z 127.0.0.1 {port}"),
@@ -97,7 +100,7 @@ impl Peer {
                 Job::Probe => format!("-z 127.0.0.1 {port}"),
                 Job::Version => "-h".to_owned(),
                 // Its -k serves one client after the other.
-                Job::ListenMany(_) | Job::RecvDatagramsMany(_) => return None,
+                Job::ListenMany(_) | Job::Broker(_) | Job::RecvDatagramsMany(_) => return None,
             },
             Family::Socat(block) => {
                 let listen = format!("TCP-LISTEN:{port},bind=127.0.0.1");
@@ -112,7 +115,7 @@ impl Peer {
                     Job::Probe => format!("-u /dev/null TCP:127.0.0.1:{port}"),
                     Job::Version => "-V".to_owned(),
                     // Its fork option makes processes that take turns at stdin: another thing.
-                    Job::ListenMany(_) => return None,
+                    Job::ListenMany(_) | Job::Broker(_) => return None,
                 };
                 [&block.join(" "), " ", &rest].concat()
             }
