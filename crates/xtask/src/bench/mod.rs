@@ -13,6 +13,7 @@ use peers::{Job, Peer};
 use report::{Fault, Metric, Report, Row, Section};
 
 mod child;
+mod exec;
 mod facts;
 mod fanout;
 mod idle;
@@ -51,6 +52,9 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("fanout", fanout::run),
     ("udp", udp::rate),
     ("udp-peers", udp::peers),
+    ("exec-echo", exec::echo),
+    ("exec-rate", exec::rate),
+    ("exec-udp", exec::peers),
 ];
 
 /// Runs the named workloads, or all; an error when a target was missed.
