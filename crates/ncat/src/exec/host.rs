@@ -77,10 +77,9 @@ impl Host {
     /// Serves one connection.
     pub(crate) async fn serve(self: Arc<Self>, remote: Conn, totals: Arc<Totals>) -> End {
         let peer = remote.info.peer.clone();
-        let began = Instant::now();
         let variables = self.facts.variables(&remote.info);
         let hands_over = self.spec.as_ref().is_some_and(|spec| spec.handover);
-        let end = match self.socket(&remote).filter(|_| hands_over) {
+        match self.socket(&remote).filter(|_| hands_over) {
             Some(socket) => {
                 let started = self.launch.hand_over(&self.gate, &variables, socket);
                 match started {
@@ -92,11 +91,7 @@ impl Host {
                 Ok((local, child)) => self.join(local, child, &peer, remote, totals).await,
                 Err(error) => self.refuse(&peer, remote, totals, error).await,
             },
-        };
-        if let Some(outcome) = &end.outcome {
-            self.talk.closed(&peer, outcome, began.elapsed());
         }
-        end
     }
 
     /// The socket, when nothing stands between it and the command.
@@ -114,6 +109,7 @@ impl Host {
         remote: Conn,
         totals: Arc<Totals>,
     ) -> End {
+        let began = Instant::now();
         let child = self.begin(child, peer);
         let local = local::wrap(&self.plan, self.transcript.clone(), local);
         let mut session =
@@ -123,6 +119,7 @@ impl Host {
         session.local_is_program(async move { waiting.exited().await });
         let (outcome, timed_out) = self.attend(&child, session.run()).await;
         let outcome = outcome.unwrap_or_else(|| stopped(&totals));
+        self.talk.closed(peer, &outcome, began.elapsed());
         let is_our_end = matches!(outcome.ended_by, EndedBy::Idle | EndedBy::QuitTimer);
         let status = self.see_out(child, peer, is_our_end || timed_out).await;
         End {
@@ -140,7 +137,7 @@ impl Host {
         if let Some(socket) = self.socket(&remote) {
             let _ = sys::fd::set_blocking(socket, false);
         }
-        let outcome = self.part(remote, totals).await;
+        let outcome = self.part(peer, remote, totals).await;
         End {
             outcome: Some(outcome),
             status: status.ended,
@@ -152,12 +149,13 @@ impl Host {
     /// The command cannot be started: we are told why, the peer sees an orderly end.
     async fn refuse(&self, peer: &str, remote: Conn, totals: Arc<Totals>, error: OpenError) -> End {
         let reason = self.talk.not_started(peer, &error);
-        let outcome = self.part(remote, totals).await;
+        let outcome = self.part(peer, remote, totals).await;
         End { outcome: Some(outcome), not_started: Some(reason), ..End::default() }
     }
 
     /// Ends a connection that nobody is behind.
-    async fn part(&self, remote: Conn, totals: Arc<Totals>) -> Outcome {
+    async fn part(&self, peer: &str, remote: Conn, totals: Arc<Totals>) -> Outcome {
+        let began = Instant::now();
         let nobody = Conn::from_plain(
             ConnInfo::default(),
             Shape::Stream,
@@ -166,7 +164,9 @@ impl Host {
         let rules = Rules { sends: true, ..self.rules };
         let mut session = join_parts(&self.plan, &self.talk, nobody, remote, rules, totals).session;
         session.local_is_program(std::future::ready(()));
-        session.run().await
+        let outcome = session.run().await;
+        self.talk.closed(peer, &outcome, began.elapsed());
+        outcome
     }
 
     fn begin(&self, child: Child, peer: &str) -> Arc<Child> {
