@@ -18,6 +18,7 @@ use relay::{EndedBy, Outcome};
 
 use crate::connect;
 use crate::exit::Exit;
+use crate::local;
 use crate::progress::Progress;
 use crate::run::Context;
 use crate::signals::Signals;
@@ -43,6 +44,7 @@ pub(crate) fn prepare(context: &Context) -> Result<Option<Launch>, OpenError> {
         pty: spec.pty,
         no_input: flow == Flow::SendOnly && !spec.pty,
         no_output: flow == Flow::RecvOnly && !spec.pty,
+        messages: local::is_message(&context.plan).then_some(context.plan.limits.datagram_size),
     };
     let launch = Launch::new(&spec.path, &spec.args, limits(spec.limits), wiring)
         .map_err(|error| OpenError::Exec { path: spec.path.clone().into(), error })?;

@@ -50,7 +50,8 @@ pub(crate) fn wrap(plan: &Plan, transcript: Option<Arc<dyn Transcript>>, mut loc
     local
 }
 
-fn is_message(plan: &Plan) -> bool {
+/// Whether the plan's transport keeps boundaries.
+pub(crate) fn is_message(plan: &Plan) -> bool {
     match &plan.mode {
         Mode::Connect(spec) | Mode::Probe(spec) => spec.transport.is_message(),
         Mode::Listen(spec) => spec.transport.is_message(),

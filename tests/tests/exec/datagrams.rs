@@ -79,6 +79,27 @@ fn a_large_datagram_is_one_write_and_one_read_is_a_datagram() {
 }
 
 #[test]
+fn what_the_command_writes_in_one_call_is_one_datagram() {
+    let server = ncat(["-v", "-u", "-lk", "127.0.0.1", "0"]);
+    // Twenty short writes as fast as it can, then one longer than a pipe's packet.
+    let script = "read l; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do echo $i; done; \
+                  dd if=/dev/zero bs=6000 count=1 2>/dev/null; echo end";
+    let server = server.args(["-c", script]).start();
+    let client = client(server.port());
+    for round in 1..=5 {
+        client.send(b"go\n").unwrap();
+        for wanted in 1..=20 {
+            assert_eq!(heard(&client), format!("{wanted}\n"));
+        }
+        assert_eq!(heard(&client).len(), 6000);
+        assert_eq!(heard(&client), "end\n");
+        // What comes while the old command's session ends is the old command's.
+        server.said_times("exited with status 0.", round);
+    }
+    server.stop().expect_code(143);
+}
+
+#[test]
 fn a_silent_peers_command_is_stopped_and_one_that_ended_is_started_anew() {
     let args = ["-v", "-u", "-lk", "-i", "300ms", "127.0.0.1", "0", "-c", "echo $$; exec cat"];
     let server = ncat(args).start();

@@ -12,7 +12,7 @@ use endpoint::OpenError;
 use endpoint::exec::{Child, Children, Ended, Launch};
 use gate::Gatekeeper;
 use plan::{ExecSpec, Plan};
-use relay::{EndedBy, OnRemoteEnd, Outcome, Rules, Totals};
+use relay::{AfterLocalEnd, EndedBy, OnRemoteEnd, Outcome, Rules, Totals};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::facts::Facts;
@@ -52,9 +52,9 @@ impl Host {
     pub(crate) fn new(context: &Context, launch: Launch, facts: Facts) -> Self {
         let plan = context.plan.clone();
         let mut rules = local::rules(&plan, facts.listens, facts.is_message);
-        // Datagrams' peers never end; a command that has ended does.
-        if plan.quit == plan::Quit::Default && facts.is_message {
-            rules.after_local_end = relay::AfterLocalEnd::Stay;
+        // Datagrams' peers never end; the command's own end is waited for.
+        if matches!(rules.after_local_end, AfterLocalEnd::Quiet(_)) {
+            rules.after_local_end = AfterLocalEnd::Stay;
         }
         // The end of the command's input is not the end of its output.
         rules.on_remote_end = OnRemoteEnd::Continue;
