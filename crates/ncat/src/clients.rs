@@ -246,8 +246,14 @@ async fn commanded(
     _pass: Pass,
 ) {
     let peer = remote.info.peer.clone();
-    if let Some(outcome) = host.serve(remote, totals).await.outcome {
-        tell_end(&room, &peer, &outcome);
+    let Some(outcome) = host.serve(remote, totals).await.outcome else { return };
+    match &outcome.error {
+        // Whoever wanted a transcript wants to know that there is none, whatever the level.
+        Some(failed) if is_unwritable(&failed.error) => {
+            let more = [format!("writing the transcript (-o, -x); {peer} was cut off")];
+            room.talk.error(&format!("{}.", words(&failed.error)), &more);
+        }
+        _ => tell_end(&room, &peer, &outcome),
     }
 }
 
