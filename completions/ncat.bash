@@ -23,7 +23,7 @@ _ncat() {
 
     case "${cmd}" in
         ncat)
-            opts="-4 -6 -U -u -n -p -s -z -l -k -m -C -t -w -i -q -d -o -x -v -h --unixsock --udp --nodns --source-port --source --listen --keep-open --max-conns --allow --allowfile --deny --denyfile --slow-reader --crlf --telnet --send-only --recv-only --no-shutdown --eof --datagram-size --wait --idle-timeout --delay --output --hex-dump --append-output --verbose --progress --json --json-fd --explain --help --version"
+            opts="-4 -6 -U -u -n -p -s -z -l -k -m -C -t -w -i -q -d -o -x -v -h -e -c --unixsock --udp --nodns --source-port --source --listen --keep-open --max-conns --allow --allowfile --deny --denyfile --slow-reader --crlf --telnet --send-only --recv-only --no-shutdown --eof --datagram-size --wait --idle-timeout --delay --output --hex-dump --append-output --verbose --progress --json --json-fd --explain --help --version --exec --sh-exec --exec-exit --exec-timeout --exec-limit --pty --exec-handover"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -228,6 +228,48 @@ _ncat() {
                     return 0
                     ;;
                 --json-fd)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --exec)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --sh-exec)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --exec-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --exec-limit)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

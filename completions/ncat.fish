@@ -20,6 +20,10 @@ complete -c ncat -s d -l delay -d 'Wait between read/writes' -r -f
 complete -c ncat -s o -l output -d 'Dump session data to a file' -r -F
 complete -c ncat -s x -l hex-dump -d 'Dump session data as hex to a file' -r -F
 complete -c ncat -l json-fd -d 'Write events to this descriptor; implies --json' -r -f
+complete -c ncat -s e -l exec -d 'Executes the given command' -r -f
+complete -c ncat -s c -l sh-exec -d 'Executes the given command via /bin/sh' -r -f
+complete -c ncat -l exec-timeout -d 'Stop the command after this time' -r -f
+complete -c ncat -l exec-limit -d 'What the command may use: mem, cpu, files' -r -f
 complete -c ncat -s 4 -d 'Use IPv4 only'
 complete -c ncat -s 6 -d 'Use IPv6 only'
 complete -c ncat -s U -l unixsock -d 'Use Unix domain sockets only'
@@ -40,3 +44,6 @@ complete -c ncat -l json -d 'Write events as JSON lines on standard error'
 complete -c ncat -l explain -d 'Print what would be done, and stop'
 complete -c ncat -s h -l help -d 'Display this help screen'
 complete -c ncat -l version -d 'Display Ncat\'s version information and exit'
+complete -c ncat -l exec-exit -d 'Exit with the status of the command'
+complete -c ncat -l pty -d 'Give the command a terminal of its own'
+complete -c ncat -l exec-handover -d 'Give the command the socket itself'

@@ -107,7 +107,7 @@ async fn serve_commands(
     let host = Arc::new(host);
     let room = Arc::new(Room {
         served: Served::Command(Arc::clone(&host)),
-        rules: Rules::default(),
+        rules: local::rules(&context.plan, true, spec.transport.is_message()),
         talk: context.talk.clone(),
         totals: Arc::clone(&context.totals),
         is_message: spec.transport.is_message(),

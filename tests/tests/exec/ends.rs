@@ -136,6 +136,17 @@ fn the_idle_time_counts_bytes_and_stops_the_command() {
 }
 
 #[test]
+fn with_k_each_connection_has_its_own_idle_time() {
+    let server =
+        ncat(["-v", "-lk", "-i", "400ms", "127.0.0.1", "0", "-c", "exec sleep 600"]).start();
+    let mut client = connect(server.port());
+    assert_eq!(rest(&mut client), "");
+    server.said("Idle timeout expired (400 ms).");
+    eventually("no command", || children(server.pid()).is_empty().then_some(()));
+    server.stop().expect_code(143);
+}
+
+#[test]
 fn the_quit_time_begins_at_the_end_of_output() {
     let (server, mut client) =
         served(&["-q", "300ms", "-c", "sleep 0.5; echo here; exec >&-; exec sleep 600"]);

@@ -104,6 +104,14 @@ fn signals_are_as_the_command_expects() {
 }
 
 #[test]
+fn statuses_are_known_though_our_starter_ignored_them() {
+    let line = "trap '' CHLD; exec \"$NCAT\" -v -l 127.0.0.1 0 --exec-exit -c 'exit 3'";
+    let server = testkit::process::shell(line).start();
+    assert_eq!(rest(&mut connect(server.port())), "");
+    server.finish().expect_code(3);
+}
+
+#[test]
 fn the_limit_on_descriptors_is_the_one_we_found() {
     let line = "ulimit -Sn 256; exec \"$NCAT\" -v -lk -m 500 127.0.0.1 0 -c 'ulimit -Sn'";
     let server = testkit::process::shell(line).start();

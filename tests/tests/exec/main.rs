@@ -10,6 +10,7 @@ mod bulk;
 mod datagrams;
 mod ends;
 mod environment;
+mod guide;
 mod hostile;
 mod many;
 mod modes;

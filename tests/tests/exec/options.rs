@@ -121,14 +121,18 @@ fn a_terminal_has_job_control_and_ends_with_us() {
 
 #[test]
 fn handover_gives_the_socket_itself() {
-    let script = "readlink /proc/self/fd/0 /proc/self/fd/1; cat; echo end";
+    let script = "readlink /proc/self/fd/0 /proc/self/fd/1; grep flags /proc/self/fdinfo/0; \
+                  ls /proc/self/fd | wc -l; cat; echo end";
     let (server, mut client) = served(&["--exec-handover", "-c", script]);
     client.write_all(b"hello\n").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
     let text = rest(&mut client);
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].starts_with("socket:[") && lines[0] == lines[1], "{text}");
-    assert_eq!(lines[2..], ["hello", "end"]);
+    // Read and write, and nothing else: the command need not expect EAGAIN.
+    assert_eq!(lines[2], "flags:\t02");
+    // The fourth is the directory that ls reads.
+    assert_eq!(lines[3..], ["4", "hello", "end"]);
     server.finish().expect_code(0);
 }
 
