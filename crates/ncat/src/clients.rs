@@ -113,12 +113,15 @@ async fn serve_commands(
         is_message: spec.transport.is_message(),
     });
     let progress = crate::progress::Progress::start(&context.plan.talk, &context.totals, None);
+    let mut admitting = std::pin::pin!(admit_all(context, listeners, &door, &room));
     let exit = tokio::select! {
-        exit = admit_all(context, listeners, &door, &room) => exit,
+        exit = &mut admitting => exit,
         signal = signals.next() => Exit::Signal(u8::try_from(signal).unwrap_or(0)),
         () = progress.run() => Exit::Local,
     };
+    // Nobody is let in any more; the sessions go on and deliver what their commands say to this.
     host.children.stop(exec::GRACE).await;
+    door.left_by_all(exec::LAST_WORDS).await;
     progress.finish();
     exit
 }

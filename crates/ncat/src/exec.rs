@@ -40,6 +40,9 @@ pub(crate) const DESCRIPTORS_PER_CLIENT: u64 = 6;
 /// What a command is given to end by itself after SIGTERM, before SIGKILL.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
+/// What a session is given to deliver its command's last words when we are stopped.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A command made ready.
 pub(crate) struct Launch {
     program: endpoint::exec::Launch,
@@ -97,10 +100,13 @@ pub(crate) async fn run(
         end = serving.join() => end,
         signal = signals.next() => {
             host.children.stop(GRACE).await;
-            let (sent, received) = context.totals.read();
-            let ended_by = EndedBy::Stopped;
-            let stopped = Outcome { sent, received, ended_by, error: None, losses: None };
-            context.talk.closed(&peer, &stopped, context.talk.elapsed());
+            // What the command said to that is delivered, and the session tells its own end.
+            if tokio::time::timeout(LAST_WORDS, serving.join()).await.is_err() {
+                let (sent, received) = context.totals.read();
+                let ended_by = EndedBy::Stopped;
+                let stopped = Outcome { sent, received, ended_by, error: None, losses: None };
+                context.talk.closed(&peer, &stopped, context.talk.elapsed());
+            }
             progress.finish();
             return ended(signal);
         }

@@ -16,6 +16,7 @@ use crate::signals::Signals;
 
 pub(crate) const DESCRIPTORS_PER_CLIENT: u64 = 1;
 pub(crate) const GRACE: Duration = Duration::ZERO;
+pub(crate) const LAST_WORDS: Duration = Duration::ZERO;
 
 /// A command made ready; there is none.
 pub(crate) enum Launch {}

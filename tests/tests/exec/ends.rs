@@ -125,6 +125,18 @@ fn who_ignores_sigterm_is_killed_after_the_grace() {
 }
 
 #[test]
+fn its_last_words_are_delivered() {
+    let script = "trap 'echo bye; exit' TERM; echo ready; while :; do sleep 0.05; done";
+    for keep in [None, Some("-k")] {
+        let server = ncat(["-v", "-l", "127.0.0.1", "0", "-c", script]).args(keep).start();
+        let mut client = connect(server.port());
+        assert_eq!(some(&mut client, 6), "ready\n");
+        server.stop().expect_code(143);
+        assert_eq!(rest(&mut client), "bye\n");
+    }
+}
+
+#[test]
 fn the_idle_time_counts_bytes_and_stops_the_command() {
     let (server, mut client) = served(&["-i", "300ms", "-c", "echo $$; exec sleep 600"]);
     let pid = some(&mut client, 3);

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use super::serve_support::{Signal, Told, Watch, eventually, ncat, scratch};
+use super::serve_support::{Peer, Signal, Told, Watch, eventually, ncat, peer, scratch};
 use super::{connect, rest, served, some};
 
 #[test]
@@ -42,6 +42,29 @@ fn sh_has_the_name_and_the_arguments_it_has_in_ncat() {
     assert_eq!(rest(&mut client), "sh|-c|tr '\\0' '|' </proc/$$/cmdline|");
     let (_server, mut client) = served(&["-e", r#"/bin/echo a\ b "c  d" 'e "f' it's x\y z"#]);
     assert_eq!(rest(&mut client), "a b c  d e \"f it's xy z\n");
+}
+
+#[test]
+fn words_are_ncats_but_for_its_bug() {
+    for (command, bug) in [
+        (r"/bin/echo a  b	c", None),
+        (r"/bin/echo a\ b c", None),
+        (r"/bin/echo a\\ b", None),
+        (r"/bin/echo it's a\", None),
+        (r"/bin/echo x\y z w", Some("xyz w\n")),
+    ] {
+        let Some(theirs) = peer(Peer::Ncat, ["-v", "-l", "127.0.0.1", "0", "-e", command]) else {
+            return;
+        };
+        let (theirs, ours) =
+            (theirs.start(), ncat(["-v", "-l", "127.0.0.1", "0", "-e", command]).start());
+        let [theirs, ours] =
+            [theirs, ours].map(|server| rest(&mut connect(testkit::peer::listening_port(&server))));
+        match bug {
+            None => assert_eq!(ours, theirs, "{command}"),
+            Some(bug) => assert_eq!((&theirs[..], &ours[..]), (bug, "xy z w\n")),
+        }
+    }
 }
 
 #[test]
