@@ -6,6 +6,7 @@
 
 mod child;
 mod environment;
+mod packets;
 mod pty;
 
 use std::ffi::{CString, OsStr, OsString};
@@ -44,6 +45,9 @@ pub struct Wiring {
     pub no_input: bool,
     /// Nothing is sent: its output goes nowhere.
     pub no_output: bool,
+    /// The other side keeps messages, of at most this many bytes: what the program writes in one call
+    /// is one message.
+    pub messages: Option<usize>,
 }
 
 impl Launch {
@@ -122,15 +126,29 @@ impl Launch {
             let (theirs, ours) = sys::fd::pipe()?;
             (theirs, Output::Port(Port::pipe(ours, true)?))
         };
-        let (stdout, input) = if self.wiring.no_output {
-            (null()?, Input::Empty)
-        } else {
-            let (ours, theirs) = sys::fd::pipe()?;
-            (theirs, Input::Port(Port::pipe(ours, false)?))
+        let pipe = match (self.wiring.no_output, self.wiring.messages) {
+            (true, _) => None,
+            (false, None) => Some(sys::fd::pipe()?),
+            (false, Some(_)) => Some(sys::fd::packet_pipe()?),
+        };
+        let (ours, stdout) = match pipe {
+            Some((ours, theirs)) => (Some(ours), theirs),
+            None => (None, null()?),
         };
         let stdio = [stdin.as_fd(), stdout.as_fd(), sys::stdio::error()];
         let child = self.start(permit, variables, stdio)?;
-        let conn = Conn::from_plain(self.info(&child), Shape::Stream, Plain::new(input, output));
+        let info = self.info(&child);
+        let conn = match (ours, self.wiring.messages) {
+            (Some(ours), Some(size)) => {
+                let duplex = Box::new(packets::Packets::new(ours, output, size)?);
+                Conn::from_duplex(info, Shape::Stream, duplex)
+            }
+            (Some(ours), None) => {
+                let input = Input::Port(Port::pipe(ours, false)?);
+                Conn::from_plain(info, Shape::Stream, Plain::new(input, output))
+            }
+            (None, _) => Conn::from_plain(info, Shape::Stream, Plain::new(Input::Empty, output)),
+        };
         Ok((conn, child))
     }
 

@@ -134,7 +134,7 @@ async fn serve_commands(
     let host = Arc::new(host);
     let room = Arc::new(Room {
         served: Served::Command(Arc::clone(&host)),
-        rules: Rules::default(),
+        rules: local::rules(&context.plan, true, spec.transport.is_message()),
         talk: context.talk.clone(),
         totals: Arc::clone(&context.totals),
         is_message: spec.transport.is_message(),
@@ -142,12 +142,15 @@ async fn serve_commands(
         chunk_max: conn::CHUNK_MAX,
     });
     let progress = crate::progress::Progress::start(&context.plan.talk, &context.totals, None);
+    let mut admitting = std::pin::pin!(admit_all(context, listeners, &door, &room));
     let exit = tokio::select! {
-        exit = admit_all(context, listeners, &door, &room) => exit,
+        exit = &mut admitting => exit,
         signal = signals.next() => Exit::Signal(u8::try_from(signal).unwrap_or(0)),
         () = progress.run() => Exit::Local,
     };
+    // Nobody is let in any more; the sessions go on and deliver what their commands say to this.
     host.children.stop(exec::GRACE).await;
+    door.left_by_all(exec::LAST_WORDS).await;
     progress.finish();
     exit
 }
@@ -287,8 +290,14 @@ async fn commanded(
     _pass: Pass,
 ) {
     let peer = remote.info.peer.clone();
-    if let Some(outcome) = host.serve(remote, totals).await.outcome {
-        tell_end(&room, &peer, &outcome);
+    let Some(outcome) = host.serve(remote, totals).await.outcome else { return };
+    match &outcome.error {
+        // Whoever wanted a transcript wants to know that there is none, whatever the level.
+        Some(failed) if is_unwritable(&failed.error) => {
+            let more = [format!("writing the transcript (-o, -x); {peer} was cut off")];
+            room.talk.error(&format!("{}.", words(&failed.error)), &more);
+        }
+        _ => tell_end(&room, &peer, &outcome),
     }
 }
 

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use gate::{Action, Address, Gatekeeper, Protocol};
 use plan::access::AccessRules;
+use tokio::time::Instant;
 
 use crate::run::Context;
 use crate::talk::Talk;
 
 /// Turns given to the sessions of clients before another is refused for want of room.
 const TURNS: u32 = 8;
+
+/// Between two looks at whether the last one has left.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Why a client was turned away.
 pub(crate) struct Refusal {
@@ -70,6 +75,15 @@ impl Door {
                 dismiss();
             }
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until everybody has left, at most this long. Asked at the end of the program only, where
+    /// an event for it would cost every client more than these questions.
+    pub(crate) async fn left_by_all(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while self.inside.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

@@ -6,25 +6,27 @@
 
 mod facts;
 mod host;
+mod running;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use conn::Conn;
 use endpoint::OpenError;
-pub(crate) use endpoint::exec::Launch;
 use endpoint::exec::{Ended, LimitOn, Wiring};
 use plan::{ExecLimits, ExecSpec, Flow};
 use relay::{EndedBy, Outcome};
 
 use crate::connect;
 use crate::exit::Exit;
+use crate::local;
 use crate::progress::Progress;
 use crate::run::Context;
 use crate::signals::Signals;
 use crate::task::Task;
 
 pub(crate) use self::facts::Facts;
-pub(crate) use self::host::{End, GRACE, Host};
+pub(crate) use self::host::{End, Host};
 
 /// The exit code of a shell for a command that is not there.
 const NOT_FOUND: u8 = 127;
@@ -35,18 +37,31 @@ const NOT_RUNNABLE: u8 = 126;
 /// it is started.
 pub(crate) const DESCRIPTORS_PER_CLIENT: u64 = 6;
 
+/// What a command is given to end by itself after SIGTERM, before SIGKILL.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// What a session is given to deliver its command's last words when we are stopped.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A command made ready.
+pub(crate) struct Launch {
+    program: endpoint::exec::Launch,
+    spec: ExecSpec,
+}
+
 /// Makes the plan's command ready; `None` without one. Called before anything is opened or raised.
 pub(crate) fn prepare(context: &Context) -> Result<Option<Launch>, OpenError> {
     let Some(spec) = &context.plan.exec else { return Ok(None) };
     let flow = context.plan.flow;
     let wiring = Wiring {
         pty: spec.pty,
-        no_input: flow == Flow::SendOnly && !spec.pty,
-        no_output: flow == Flow::RecvOnly && !spec.pty,
+        no_input: flow == Flow::SendOnly,
+        no_output: flow == Flow::RecvOnly,
+        messages: local::is_message(&context.plan).then_some(context.plan.limits.datagram_size),
     };
-    let launch = Launch::new(&spec.path, &spec.args, limits(spec.limits), wiring)
+    let program = endpoint::exec::Launch::new(&spec.path, &spec.args, limits(spec.limits), wiring)
         .map_err(|error| OpenError::Exec { path: spec.path.clone().into(), error })?;
-    Ok(Some(launch))
+    Ok(Some(Launch { program, spec: spec.clone() }))
 }
 
 /// The limits asked for; descriptors at least get back what we found ourselves.
@@ -85,10 +100,13 @@ pub(crate) async fn run(
         end = serving.join() => end,
         signal = signals.next() => {
             host.children.stop(GRACE).await;
-            let (sent, received) = context.totals.read();
-            let ended_by = EndedBy::Stopped;
-            let stopped = Outcome { sent, received, ended_by, error: None, losses: None };
-            context.talk.closed(&peer, &stopped, context.talk.elapsed());
+            // What the command said to that is delivered, and the session tells its own end.
+            if tokio::time::timeout(LAST_WORDS, serving.join()).await.is_err() {
+                let (sent, received) = context.totals.read();
+                let ended_by = EndedBy::Stopped;
+                let stopped = Outcome { sent, received, ended_by, error: None, losses: None };
+                context.talk.closed(&peer, &stopped, context.talk.elapsed());
+            }
             progress.finish();
             return ended(signal);
         }
@@ -100,7 +118,7 @@ pub(crate) async fn run(
 
 /// The exit code: trouble of ours first, then, where it was asked for, the command's status.
 fn conclude(context: &Context, peer: &str, end: &End) -> Exit {
-    let passes_on = context.plan.exec.as_ref().is_some_and(|spec: &ExecSpec| spec.exit);
+    let passes_on = context.plan.exec.as_ref().is_some_and(|spec| spec.exit);
     let session = match &end.outcome {
         Some(outcome) => connect::conclude(context, peer, outcome),
         None => Exit::Done,

@@ -17,6 +17,7 @@ use crate::signals::Signals;
 #[cfg(unix)]
 pub(crate) const DESCRIPTORS_PER_CLIENT: u64 = 1;
 pub(crate) const GRACE: Duration = Duration::ZERO;
+pub(crate) const LAST_WORDS: Duration = Duration::ZERO;
 
 /// A command made ready; there is none.
 pub(crate) enum Launch {}

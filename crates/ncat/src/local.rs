@@ -64,6 +64,11 @@ fn is_broker(plan: &Plan) -> bool {
     matches!(&plan.mode, Mode::Listen(listen) if listen.broker.is_some())
 }
 
+/// Whether the plan's transport keeps boundaries.
+pub(crate) fn is_message(plan: &Plan) -> bool {
+    transport(plan).is_message()
+}
+
 fn transport(plan: &Plan) -> Transport {
     match &plan.mode {
         Mode::Connect(spec) | Mode::Probe(spec) => spec.transport,

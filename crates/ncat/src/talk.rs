@@ -271,6 +271,10 @@ fn exec_hint(path: &std::path::Path, error: &io::Error) -> Option<&'static str> 
     Some(match error.kind() {
         NotFound if path.exists() => "it exists, but the interpreter in its first line does not",
         NotFound => "-e does not search PATH: give the whole path, or use -c",
+        // The kernel's words for a program that may not run are others (EACCES).
+        PermissionDenied if error.raw_os_error() == Some(EPERM) => {
+            "a limit of --exec-limit is above what this user may have (ulimit -H)"
+        }
         PermissionDenied if path.is_dir() => "it is a directory",
         PermissionDenied => "it is not executable (chmod +x) or a directory above it is closed",
         WouldBlock => "this user or system has as many processes as it may (ulimit -u)",
@@ -281,6 +285,8 @@ fn exec_hint(path: &std::path::Path, error: &io::Error) -> Option<&'static str> 
 
 #[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
 const ENOEXEC: i32 = 8;
+#[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
+const EPERM: i32 = 1;
 
 fn attempt_json(attempt: &Attempt) -> Value {
     json!({

@@ -115,6 +115,17 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
 }
 
+/// As [`pipe`], in packet mode: a read gives what one write of up to 4,096 bytes gave, no more, and
+/// loses what it has no room for.
+///
+/// # Errors
+/// As [`pipe`].
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn packet_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    use rustix::pipe::PipeFlags;
+    Ok(rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::DIRECT)?)
+}
+
 /// Opens the same pipe or terminal once more, non-blocking, through `/proc/self/fd`.
 ///
 /// The flag then belongs to our own open file description and never leaks to whoever shares ours.

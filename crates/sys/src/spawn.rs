@@ -123,7 +123,8 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Spawned> {
     match unsafe { ptr::read_volatile(&raw const shared.failed) } {
         0 => Ok(Spawned { pid, pidfd }),
         failed => {
-            wait(pid)?;
+            // That it could not be run is worth more than that somebody else has reaped it.
+            let _ = wait(pid);
             Err(io::Error::from_raw_os_error(failed))
         }
     }

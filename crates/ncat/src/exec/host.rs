@@ -1,34 +1,31 @@
 //! Runs the command for a connection, from its start until it is reaped.
 
-use std::future::Future;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use conn::stage::Transcript;
 use conn::{Conn, ConnInfo, Input, Output, Plain, Shape};
 use endpoint::OpenError;
-use endpoint::exec::{Child, Children, Ended, Launch};
+use endpoint::exec::{Child, Children, Ended, Launch as Program};
 use gate::Gatekeeper;
 use plan::{ExecSpec, Plan};
-use relay::{EndedBy, OnRemoteEnd, Outcome, Rules, Totals};
-use tokio::time::{Instant, sleep, sleep_until};
+use relay::{AfterLocalEnd, EndedBy, OnRemoteEnd, Outcome, Rules, Side, Totals};
+use tokio::time::Instant;
 
+use super::Launch;
 use super::facts::Facts;
+use super::running::Running;
 use crate::clients::DATAGRAM_PEER_IDLE;
 use crate::connect::join_parts;
 use crate::local;
 use crate::run::Context;
-use crate::talk::{Talk, words};
-
-/// What a command is given to end by itself after SIGTERM, before SIGKILL.
-pub(crate) const GRACE: Duration = Duration::from_secs(2);
+use crate::talk::Talk;
 
 /// What every connection's command needs; one copy for all of them.
 pub(crate) struct Host {
-    launch: Launch,
-    spec: Option<ExecSpec>,
+    program: Program,
+    spec: ExecSpec,
     plan: Plan,
     facts: Facts,
     rules: Rules,
@@ -50,11 +47,12 @@ pub(crate) struct End {
 
 impl Host {
     pub(crate) fn new(context: &Context, launch: Launch, facts: Facts) -> Self {
+        let Launch { program, spec } = launch;
         let plan = context.plan.clone();
         let mut rules = local::rules(&plan, facts.listens, facts.is_message);
-        // Datagrams' peers never end; a command that has ended does.
-        if plan.quit == plan::Quit::Default && facts.is_message {
-            rules.after_local_end = relay::AfterLocalEnd::Stay;
+        // Datagrams' peers never end; the command's own end is waited for.
+        if matches!(rules.after_local_end, AfterLocalEnd::Quiet(_)) {
+            rules.after_local_end = AfterLocalEnd::Stay;
         }
         // The end of the command's input is not the end of its output.
         rules.on_remote_end = OnRemoteEnd::Continue;
@@ -62,8 +60,8 @@ impl Host {
             rules.idle = Some(rules.idle.unwrap_or(DATAGRAM_PEER_IDLE));
         }
         Self {
-            launch,
-            spec: plan.exec.clone(),
+            program,
+            spec,
             facts,
             rules,
             gate: context.gate.clone(),
@@ -77,26 +75,17 @@ impl Host {
     /// Serves one connection.
     pub(crate) async fn serve(self: Arc<Self>, remote: Conn, totals: Arc<Totals>) -> End {
         let peer = remote.info.peer.clone();
-        let began = Instant::now();
         let variables = self.facts.variables(&remote.info);
-        let hands_over = self.spec.as_ref().is_some_and(|spec| spec.handover);
-        let end = match self.socket(&remote).filter(|_| hands_over) {
-            Some(socket) => {
-                let started = self.launch.hand_over(&self.gate, &variables, socket);
-                match started {
-                    Ok(child) => self.lend(child, &peer, remote, totals).await,
-                    Err(error) => self.refuse(&peer, remote, totals, error).await,
-                }
-            }
-            None => match self.launch.open(&self.gate, &variables) {
+        match self.socket(&remote).filter(|_| self.spec.handover) {
+            Some(socket) => match self.program.hand_over(&self.gate, &variables, socket) {
+                Ok(child) => self.lend(child, &peer, remote, totals).await,
+                Err(error) => self.refuse(&peer, remote, totals, error).await,
+            },
+            None => match self.program.open(&self.gate, &variables) {
                 Ok((local, child)) => self.join(local, child, &peer, remote, totals).await,
                 Err(error) => self.refuse(&peer, remote, totals, error).await,
             },
-        };
-        if let Some(outcome) = &end.outcome {
-            self.talk.closed(&peer, outcome, began.elapsed());
         }
-        end
     }
 
     /// The socket, when nothing stands between it and the command.
@@ -114,143 +103,60 @@ impl Host {
         remote: Conn,
         totals: Arc<Totals>,
     ) -> End {
-        let child = self.begin(child, peer);
+        let began = Instant::now();
+        let mut running = self.begin(child, peer);
         let local = local::wrap(&self.plan, self.transcript.clone(), local);
         let mut session =
             join_parts(&self.plan, &self.talk, local, remote, self.rules, Arc::clone(&totals))
                 .session;
-        let waiting = Arc::clone(&child);
-        session.local_is_program(async move { waiting.exited().await });
-        let (outcome, timed_out) = self.attend(&child, session.run()).await;
-        let outcome = outcome.unwrap_or_else(|| stopped(&totals));
-        let is_our_end = matches!(outcome.ended_by, EndedBy::Idle | EndedBy::QuitTimer);
-        let status = self.see_out(child, peer, is_our_end || timed_out).await;
-        End {
-            outcome: Some(outcome),
-            status: status.ended,
-            not_started: None,
-            timed_out: timed_out || status.timed_out,
-        }
+        session.local_is_program(running.exited());
+        let outcome = running.attend(session.run()).await.unwrap_or_else(|| stopped(&totals));
+        self.talk.closed(peer, &outcome, began.elapsed());
+        let (status, timed_out) = running.see_out(is_our_end(&outcome)).await;
+        End { outcome: Some(outcome), status, not_started: None, timed_out }
     }
 
     /// The command has the socket; our copy is for a polite end.
     async fn lend(&self, child: Child, peer: &str, remote: Conn, totals: Arc<Totals>) -> End {
-        let child = self.begin(child, peer);
-        let status = self.see_out(child, peer, false).await;
-        if let Some(socket) = self.socket(&remote) {
-            let _ = sys::fd::set_blocking(socket, false);
-        }
-        let outcome = self.part(remote, totals).await;
-        End {
-            outcome: Some(outcome),
-            status: status.ended,
-            not_started: None,
-            timed_out: status.timed_out,
-        }
+        let (status, timed_out) = self.begin(child, peer).see_out(false).await;
+        let outcome = self.part(peer, remote, totals).await;
+        End { outcome: Some(outcome), status, not_started: None, timed_out }
     }
 
     /// The command cannot be started: we are told why, the peer sees an orderly end.
     async fn refuse(&self, peer: &str, remote: Conn, totals: Arc<Totals>, error: OpenError) -> End {
         let reason = self.talk.not_started(peer, &error);
-        let outcome = self.part(remote, totals).await;
+        let outcome = self.part(peer, remote, totals).await;
         End { outcome: Some(outcome), not_started: Some(reason), ..End::default() }
     }
 
     /// Ends a connection that nobody is behind.
-    async fn part(&self, remote: Conn, totals: Arc<Totals>) -> Outcome {
-        let nobody = Conn::from_plain(
-            ConnInfo::default(),
-            Shape::Stream,
-            Plain::new(Input::Empty, Output::Discard),
-        );
+    async fn part(&self, peer: &str, remote: Conn, totals: Arc<Totals>) -> Outcome {
+        let began = Instant::now();
+        if let Some(socket) = self.socket(&remote) {
+            let _ = sys::fd::set_blocking(socket, false);
+        }
+        let nobody = Plain::new(Input::Empty, Output::Discard);
+        let nobody = Conn::from_plain(ConnInfo::default(), Shape::Stream, nobody);
         let rules = Rules { sends: true, ..self.rules };
         let mut session = join_parts(&self.plan, &self.talk, nobody, remote, rules, totals).session;
         session.local_is_program(std::future::ready(()));
-        session.run().await
+        let outcome = session.run().await;
+        self.talk.closed(peer, &outcome, began.elapsed());
+        outcome
     }
 
-    fn begin(&self, child: Child, peer: &str) -> Arc<Child> {
-        let args = self.spec.as_ref().map(|spec| plan::exec::shown(&spec.args));
-        self.talk.started(peer, child.pid(), &args.unwrap_or_default());
-        self.children.add(child)
-    }
-
-    fn deadline(&self) -> impl Future<Output = ()> + use<> {
-        let limit = self.spec.as_ref().and_then(|spec| spec.timeout);
-        let until = limit.map(|limit| Instant::now() + limit);
-        async move {
-            match until {
-                Some(until) => sleep_until(until).await,
-                None => std::future::pending().await,
-            }
-        }
-    }
-
-    /// Runs a session until its end; when the command's time runs out before that, the command is
-    /// stopped and what it had said still delivered.
-    async fn attend(
-        &self,
-        child: &Child,
-        session: impl Future<Output = Outcome>,
-    ) -> (Option<Outcome>, bool) {
-        let mut session = std::pin::pin!(session);
-        tokio::select! {
-            outcome = &mut session => return (Some(outcome), false),
-            () = self.deadline() => {}
-        }
-        self.tell_timeout(child);
-        let stopping = async {
-            let _ = child.stop(GRACE).await;
-            sleep(GRACE).await;
-        };
-        tokio::select! {
-            outcome = &mut session => (Some(outcome), true),
-            () = stopping => (None, true),
-        }
-    }
-
-    fn tell_timeout(&self, child: &Child) {
-        let limit = self.spec.as_ref().and_then(|spec| spec.timeout).unwrap_or_default();
-        let first = format!("The command took longer than {} s.", limit.as_secs_f64());
-        let more = [format!(
-            "{} (process {}) is stopped (--exec-timeout)",
-            self.launch.path().display(),
-            child.pid()
-        )];
-        self.talk.error(&first, &more);
-    }
-
-    /// Waits for the command's exit, or brings it about, and reaps it.
-    async fn see_out(&self, child: Arc<Child>, peer: &str, stops: bool) -> SeenOut {
-        let mut timed_out = false;
-        if stops {
-            let _ = child.stop(GRACE).await;
-        } else {
-            tokio::select! {
-                () = child.exited() => {}
-                () = self.deadline() => {
-                    timed_out = true;
-                    self.tell_timeout(&child);
-                    let _ = child.stop(GRACE).await;
-                }
-            }
-        }
-        match self.children.reap(&child) {
-            Ok(ended) => {
-                self.talk.exited(peer, child.pid(), ended);
-                SeenOut { ended: Some(ended), timed_out }
-            }
-            Err(error) => {
-                self.talk.debug(|| format!("process {}: {}", child.pid(), words(&error)));
-                SeenOut { ended: None, timed_out }
-            }
-        }
+    fn begin<'a>(&'a self, child: Child, peer: &'a str) -> Running<'a> {
+        self.talk.started(peer, child.pid(), &plan::exec::shown(&self.spec.args));
+        Running::new(child, &self.children, &self.talk, peer, self.spec.timeout)
     }
 }
 
-struct SeenOut {
-    ended: Option<Ended>,
-    timed_out: bool,
+/// Whether we ended the session, not the peer and not the command: then the command is stopped.
+fn is_our_end(outcome: &Outcome) -> bool {
+    let ours = |error: &relay::SessionError| error.side != Side::Remote;
+    matches!(outcome.ended_by, EndedBy::Idle | EndedBy::QuitTimer)
+        || outcome.error.as_ref().is_some_and(ours)
 }
 
 fn stopped(totals: &Totals) -> Outcome {

@@ -14,9 +14,8 @@ const FILES_MIN: u64 = 3;
 /// Adds the limits of a list; a limit named again replaces the earlier one.
 pub(super) fn add(limits: &mut ExecLimits, given: &Given<'_>) -> Result<(), UsageError> {
     let word = given.text()?;
-    let items = word.split(',').map(|item| one(limits, item));
-    let is_good = !word.is_empty() && items.fold(true, |good, item| good && item.is_some());
-    is_good.then_some(()).ok_or_else(|| UsageError::Word {
+    let read: Option<()> = word.split(',').map(|item| one(limits, item)).collect();
+    read.ok_or_else(|| UsageError::Word {
         option: given.written.to_owned(),
         value: word.to_owned(),
         words: FORM,

@@ -51,6 +51,12 @@ pub(super) const RULES: &[Rule] = &[
         "Invalid option combination: --exec-exit and -k. QUITTING.\n  many commands have no one \
          status\n  hint: --json tells the status of each",
     ),
+    rule(
+        "--pty with --send-only or --recv-only",
+        |f| f.raw.exec.pty && (f.raw.send_only || f.raw.recv_only),
+        "Invalid option combination: --pty with one direction only. QUITTING.\n  a terminal needs \
+         both directions\n  hint: leave out --send-only, --recv-only or --pty",
+    ),
     rule_with(
         "--exec-handover with what needs the bytes (-C, -t, -d, -o, -x, -i, -q, --eof, --send-only, \
          --recv-only, --no-shutdown, --progress, --pty, -u)",

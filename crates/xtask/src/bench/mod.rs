@@ -14,6 +14,7 @@ use report::{Fault, Metric, Report, Row, Section};
 
 mod broker;
 mod child;
+mod exec;
 mod facts;
 mod fanout;
 mod idle;
@@ -54,6 +55,9 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("broker", broker::run),
     ("udp", udp::rate),
     ("udp-peers", udp::peers),
+    ("exec-echo", exec::echo),
+    ("exec-rate", exec::rate),
+    ("exec-udp", exec::peers),
 ];
 
 /// Runs the named workloads, or all; an error when a target was missed.

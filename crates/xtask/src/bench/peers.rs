@@ -55,6 +55,12 @@ pub(crate) enum Job {
     RecvDatagrams,
     /// Receive datagrams of many senders to stdout.
     RecvDatagramsMany(u32),
+    /// Give each connection a `cat`.
+    Echo,
+    /// Give each connection a `true`.
+    RunTrue,
+    /// Give each of this many senders of datagrams a `cat`.
+    EchoDatagrams(u32),
     /// Connect and end.
     Probe,
     /// Print the version, or the nearest thing to it.
@@ -89,6 +95,11 @@ impl Peer {
                 Job::Broker(most) => format!("-l --broker -m {most} 127.0.0.1 {port}"),
                 Job::RecvDatagrams => format!("-u -l 127.0.0.1 {port}"),
                 Job::RecvDatagramsMany(most) => format!("-u -l -k -m {most} 127.0.0.1 {port}"),
+                Job::Echo => format!("-l -k -e /bin/cat 127.0.0.1 {port}"),
+                Job::RunTrue => format!("-l -k -e /bin/true 127.0.0.1 {port}"),
+                Job::EchoDatagrams(most) => {
+                    format!("-u -l -k -m {most} -e /bin/cat 127.0.0.1 {port}")
+                }
                 Job::Probe => format!("-z 127.0.0.1 {port}"),
                 Job::Version => "--version".to_owned(),
             },
@@ -101,6 +112,8 @@ impl Peer {
                 Job::Version => "-h".to_owned(),
                 // Its -k serves one client after the other.
                 Job::ListenMany(_) | Job::Broker(_) | Job::RecvDatagramsMany(_) => return None,
+                // Debian's runs no commands.
+                Job::Echo | Job::RunTrue | Job::EchoDatagrams(_) => return None,
             },
             Family::Socat(block) => {
                 let listen = format!("TCP-LISTEN:{port},bind=127.0.0.1");
@@ -111,6 +124,11 @@ impl Peer {
                     Job::Listen => format!("{listen} -"),
                     Job::RecvDatagrams | Job::RecvDatagramsMany(_) => {
                         format!("-u UDP-RECV:{port},bind=127.0.0.1 -")
+                    }
+                    Job::Echo => format!("{listen},fork EXEC:/bin/cat"),
+                    Job::RunTrue => format!("{listen},fork,backlog=4096 EXEC:/bin/true"),
+                    Job::EchoDatagrams(_) => {
+                        format!("UDP-LISTEN:{port},bind=127.0.0.1,fork EXEC:/bin/cat")
                     }
                     Job::Probe => format!("-u /dev/null TCP:127.0.0.1:{port}"),
                     Job::Version => "-V".to_owned(),

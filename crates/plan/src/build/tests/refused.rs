@@ -391,6 +391,15 @@ const REFUSED: &[Row] = &[
         "Invalid option combination: --exec-exit and -k. QUITTING.",
     ),
     (
+        "--pty with --send-only or --recv-only",
+        |raw| {
+            raw.exec.pty = true;
+            raw.exec.exec = vec!["a".into()];
+            raw.send_only = true;
+        },
+        "Invalid option combination: --pty with one direction only. QUITTING.",
+    ),
+    (
         HANDOVER,
         |raw| {
             raw.exec.handover = true;
