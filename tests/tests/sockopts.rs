@@ -206,8 +206,8 @@ fn every_packet_carries_the_class_and_the_hops_asked_for() {
         return;
     }
     // On the wire: segments of both ends, and a datagram.
-    let seen = in_network(
-        "tcpdump -i lo -nn -v -U -w seen --immediate-mode 2>ready & dump=$!
+    let dir = scratch();
+    let lines = "tcpdump -i lo -nn -v -U -w seen --immediate-mode 2>ready & dump=$!
         until grep -q listening ready; do :; done
         \"$NCAT\" -l --dscp CS3 --ttl 7 127.0.0.1 5000 --send-only </dev/null 2>/dev/null & one=$!
         until ss -Hltn | grep -q :5000; do :; done
@@ -216,8 +216,8 @@ fn every_packet_carries_the_class_and_the_hops_asked_for() {
         echo hello | \"$NCAT\" -u --tos 5 --ttl 3 --send-only 127.0.0.1 5001 || true
         until tcpdump -nn -r seen udp 2>/dev/null | grep -q 5001; do :; done
         kill -INT $dump; wait $dump || true
-        tcpdump -nn -v -r seen 'tcp or udp' 2>/dev/null",
-    );
+        tcpdump -nn -v -r seen 'tcp or udp' 2>/dev/null";
+    let seen = in_network(&format!("cd {}\n{lines}", dir.path().display()));
     let heads: Vec<&str> = seen.lines().filter(|line| line.contains("IP (tos")).collect();
     let tcp: Vec<&&str> = heads.iter().filter(|line| line.contains("proto TCP")).collect();
     assert!(tcp.iter().all(|line| line.contains("tos 0x60")), "{seen}");

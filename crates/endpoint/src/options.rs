@@ -13,8 +13,6 @@ use plan::SocketOptions;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::Attempt;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use crate::listen::BACKLOG;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "options/linux.rs"]
@@ -142,7 +140,7 @@ impl Setup {
         let domain = socket.local_addr()?.domain();
         self.apply(socket, domain, kind, is_tcp)?;
         if kind == Type::STREAM && (self.asked.backlog.is_some() || self.asked.fastopen) {
-            return self.listen(socket, BACKLOG);
+            return self.listen(socket, crate::listen::BACKLOG);
         }
         if kind == Type::STREAM {
             self.report(socket);

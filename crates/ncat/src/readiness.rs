@@ -28,7 +28,7 @@ const LATE: u16 = 1000;
 /// it is meant.
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android")),
-    expect(dead_code, reason = "only Linux has a use for all of it")
+    allow(dead_code, reason = "only Linux has a use for all of it")
 )]
 pub(crate) struct Environment {
     notify: Option<OsString>,
