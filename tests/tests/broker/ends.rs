@@ -118,15 +118,15 @@ fn a_negative_quit_time_and_none_serve_on() {
 
 #[test]
 fn a_silent_client_is_idle_by_itself() {
-    let mut server = broker(&["-i", "400ms"]).start();
+    let mut server = broker(&["-i", "1s"]).start();
     let (mut silent, mut two) = (join(&server), join(&server));
     assert_eq!(silent.drain(), (Vec::new(), Ended::Fin));
-    server.said("Idle timeout expired (400 ms)");
+    server.said("Idle timeout expired (1000 ms)");
     assert_eq!(two.drain().1, Ended::Fin);
     assert!(server.is_running());
     // Both directions count: who only hears is not idle.
     let (mut speaks, mut hears_only) = (join(&server), join(&server));
-    for _ in 0..10 {
+    for _ in 0..15 {
         speaks.send(b".");
         hears(&mut hears_only, ".");
         std::thread::sleep(Duration::from_millis(100));

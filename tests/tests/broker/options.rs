@@ -91,20 +91,20 @@ fn a_full_disk_ends_it() {
 
 #[test]
 fn the_delay_is_after_each_read_of_a_client() {
-    let mut server = broker(&["-d", "300ms"]).start();
+    let mut server = broker(&["-d", "1s"]).start();
     let (mut one, mut two) = (join(&server), join(&server));
     let began = Instant::now();
     server.send(b"at once");
     hears(&mut two, "at once");
     hears(&mut one, "at once");
-    assert!(began.elapsed() < Duration::from_millis(250), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
     let began = Instant::now();
     one.send(b"later");
     // Another client's words do not wait for these.
     two.send(b"as well");
     hears(&mut two, "later");
     hears(&mut one, "as well");
-    assert_took(began, Duration::from_millis(300), Duration::from_millis(590));
+    assert_took(began, Duration::from_secs(1), Duration::from_millis(1950));
 }
 
 #[test]
