@@ -127,6 +127,13 @@ pub fn is_answering(_fd: std::os::fd::BorrowedFd<'_>) -> bool {
     false
 }
 
+/// The libc crate does not have it for every system.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const IP_OPTIONS: libc::c_int = 4;
+/// As 4.2BSD has it.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+const IP_OPTIONS: libc::c_int = 1;
+
 /// Has every packet of an IPv4 socket carry these options (`IP_OPTIONS`, ip(7)); at most 40 bytes.
 ///
 /// # Errors
@@ -139,7 +146,7 @@ pub fn set_ip_options(fd: std::os::fd::BorrowedFd<'_>, options: &[u8]) -> std::i
         libc::setsockopt(
             fd.as_raw_fd(),
             libc::IPPROTO_IP,
-            libc::IP_OPTIONS,
+            IP_OPTIONS,
             options.as_ptr().cast(),
             libc::socklen_t::try_from(options.len()).unwrap_or(0),
         )
