@@ -152,6 +152,13 @@ pub fn is_answering(_fd: std::os::fd::BorrowedFd<'_>) -> bool {
     false
 }
 
+/// The libc crate does not have it for every system.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const IP_OPTIONS: libc::c_int = 4;
+/// As 4.2BSD has it.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+const IP_OPTIONS: libc::c_int = 1;
+
 /// Has every packet of an IPv4 socket carry these options (`IP_OPTIONS`, ip(7)); at most 40 bytes.
 ///
 /// # Errors
