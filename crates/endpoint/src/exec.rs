@@ -119,6 +119,7 @@ impl Launch {
         OpenError::Exec { path: self.path(), error }
     }
 
+    /// Everything that can fail on our side is done before the program is started.
     fn on_pipes(&self, permit: Permit, variables: &[(&str, String)]) -> io::Result<(Conn, Child)> {
         let (stdin, output) = if self.wiring.no_input {
             (null()?, Output::Discard)
@@ -126,38 +127,33 @@ impl Launch {
             let (theirs, ours) = sys::fd::pipe()?;
             (theirs, Output::Port(Port::pipe(ours, true)?))
         };
-        let pipe = match (self.wiring.no_output, self.wiring.messages) {
-            (true, _) => None,
-            (false, None) => Some(sys::fd::pipe()?),
-            (false, Some(_)) => Some(sys::fd::packet_pipe()?),
-        };
-        let (ours, stdout) = match pipe {
-            Some((ours, theirs)) => (Some(ours), theirs),
-            None => (None, null()?),
+        let (stdout, body) = match (self.wiring.no_output, self.wiring.messages) {
+            (true, _) => (null()?, Body::Plain(Plain::new(Input::Empty, output))),
+            (false, None) => {
+                let (ours, theirs) = sys::fd::pipe()?;
+                let input = Input::Port(Port::pipe(ours, false)?);
+                (theirs, Body::Plain(Plain::new(input, output)))
+            }
+            (false, Some(size)) => {
+                let (ours, theirs) = sys::fd::packet_pipe()?;
+                (theirs, Body::Packets(Box::new(packets::Packets::new(ours, output, size)?)))
+            }
         };
         let stdio = [stdin.as_fd(), stdout.as_fd(), sys::stdio::error()];
         let child = self.start(permit, variables, stdio)?;
         let info = self.info(&child);
-        let conn = match (ours, self.wiring.messages) {
-            (Some(ours), Some(size)) => {
-                let duplex = Box::new(packets::Packets::new(ours, output, size)?);
-                Conn::from_duplex(info, Shape::Stream, duplex)
-            }
-            (Some(ours), None) => {
-                let input = Input::Port(Port::pipe(ours, false)?);
-                Conn::from_plain(info, Shape::Stream, Plain::new(input, output))
-            }
-            (None, _) => Conn::from_plain(info, Shape::Stream, Plain::new(Input::Empty, output)),
+        let conn = match body {
+            Body::Plain(plain) => Conn::from_plain(info, Shape::Stream, plain),
+            Body::Packets(duplex) => Conn::from_duplex(info, Shape::Stream, duplex),
         };
         Ok((conn, child))
     }
 
     fn on_pty(&self, permit: Permit, variables: &[(&str, String)]) -> io::Result<(Conn, Child)> {
         let (master, slave) = sys::pty::open()?;
-        let child = self.start(permit, variables, [slave.as_fd(); 3])?;
-        // Our copy would keep the terminal alive after the program's end.
-        drop(slave);
         let duplex = Box::new(pty::Pty::new(master)?);
+        let child = self.start(permit, variables, [slave.as_fd(); 3])?;
+        // Our copy of the other side goes now: it would keep the terminal alive after the program.
         Ok((Conn::from_duplex(self.info(&child), Shape::Stream, duplex), child))
     }
 
@@ -181,8 +177,14 @@ impl Launch {
             controls_terminal: self.wiring.pty,
             limits: &self.limits,
         })?;
-        Child::new(spawned)
+        Ok(Child::new(spawned))
     }
+}
+
+/// Our ends of a program's pipes.
+enum Body {
+    Plain(Plain),
+    Packets(Box<packets::Packets>),
 }
 
 fn null() -> io::Result<OwnedFd> {

@@ -294,6 +294,7 @@ async fn commanded(
     match &outcome.error {
         // Whoever wanted a transcript wants to know that there is none, whatever the level.
         Some(failed) if is_unwritable(&failed.error) => {
+            let peer = proto::escape::terminal(peer.as_bytes());
             let more = [format!("writing the transcript (-o, -x); {peer} was cut off")];
             room.talk.error(&format!("{}.", words(&failed.error)), &more);
         }

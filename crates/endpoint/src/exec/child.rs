@@ -31,12 +31,12 @@ impl Child {
         deprecated,
         reason = "the replacement is unsafe for descriptors that may change; ours is owned"
     )]
-    pub(crate) fn new(spawned: Spawned) -> io::Result<Self> {
+    pub(crate) fn new(spawned: Spawned) -> Self {
         let pidfd = match spawned.pidfd {
             Some(fd) => AsyncFd::try_with_interest(fd, Interest::READABLE).ok(),
             None => None,
         };
-        Ok(Self { pid: spawned.pid, pidfd, reaped: Mutex::new(None) })
+        Self { pid: spawned.pid, pidfd, reaped: Mutex::new(None) }
     }
 
     /// Its process number, and its group's.

@@ -6,12 +6,16 @@
 //! rest of it.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use conn::{Conn, ConnInfo, Duplex, Input, Output, Plain, Port, Recv, Shape};
+use tokio::time::{Sleep, sleep};
 
 /// Longest packet of a pipe, in bytes, on systems with the largest pages; a shorter read loses bytes.
 const PACKET_MAX: usize = 64 * 1024;
@@ -20,11 +24,21 @@ const PART: usize = 4096;
 /// Packets taken at once, to be sent in one call.
 const BATCH: usize = 32;
 
+/// Capacity asked for, in bytes: a writer that does not have to wait for room is not cut in two.
+const PIPE_BYTES: usize = 1024 * 1024;
+/// How long the rest of a longer write may be on its way: its writer had to wait for room, and then
+/// for a processor.
+const REST: Duration = Duration::from_millis(20);
+
 pub(crate) struct Packets {
     output: Port,
     /// Where the program's input goes.
     input: Conn,
     size: usize,
+    /// The parts there are of a longer write.
+    parts: BytesMut,
+    /// Set while the rest of it is waited for.
+    rest: Option<Pin<Box<Sleep>>>,
 }
 
 impl Packets {
@@ -32,26 +46,36 @@ impl Packets {
     pub(crate) fn new(output: OwnedFd, input: Output, size: usize) -> io::Result<Self> {
         let plain = Plain::new(Input::Empty, input);
         let input = Conn::from_plain(ConnInfo::default(), Shape::Stream, plain);
-        Ok(Self { output: Port::pipe(output, false)?, input, size })
+        sys::splice::grow_pipe(&output, PIPE_BYTES);
+        let output = Port::pipe(output, false)?;
+        Ok(Self { output, input, size, parts: BytesMut::new(), rest: None })
     }
 
     /// What was written in one call; empty at the end.
-    fn poll_message(&self, cx: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
-        let mut message = BytesMut::new();
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
         loop {
-            let read = self
-                .output
-                .poll_read(cx, |fd| Ok((sys::fd::read(fd, &mut message, PACKET_MAX)?, false)));
-            let n = match read {
-                Poll::Ready(Ok(n)) => n,
-                // What there is is a message; a failure will be told again.
-                _ if !message.is_empty() => 0,
-                read => return read.map_ok(|_| BytesMut::new()),
-            };
-            let is_part = n > 0 && n % PART == 0 && message.len() + PART <= self.size;
-            if !is_part || !self.is_readable() {
-                return Poll::Ready(Ok(message));
+            let parts = &mut self.parts;
+            let read =
+                self.output.poll_read(cx, |fd| Ok((sys::fd::read(fd, parts, PACKET_MAX)?, false)));
+            match read {
+                Poll::Ready(Ok(n)) => {
+                    self.rest = None;
+                    let may_go_on = n > 0 && n % PART == 0 && self.parts.len() + PART <= self.size;
+                    if may_go_on {
+                        continue;
+                    }
+                }
+                Poll::Ready(Err(error)) if self.parts.is_empty() => return Poll::Ready(Err(error)),
+                // What there is is a message; the failure will be told again.
+                Poll::Ready(Err(_)) => {}
+                Poll::Pending if self.parts.is_empty() => return Poll::Pending,
+                Poll::Pending => {
+                    let rest = self.rest.get_or_insert_with(|| Box::pin(sleep(REST)));
+                    ready!(rest.as_mut().poll(cx));
+                    self.rest = None;
+                }
             }
+            return Poll::Ready(Ok(std::mem::take(&mut self.parts)));
         }
     }
 }

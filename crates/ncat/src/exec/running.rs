@@ -57,7 +57,8 @@ impl<'a> Running<'a> {
         let limit = self.limit.map_or(Duration::ZERO, |(limit, _)| limit);
         let first = format!("The command took longer than {} s.", limit.as_secs_f64());
         let pid = self.child.pid();
-        let more = format!("process {pid} is stopped (--exec-timeout); peer {}", self.peer);
+        let peer = proto::escape::terminal(self.peer.as_bytes());
+        let more = format!("process {pid} is stopped (--exec-timeout); peer {peer}");
         self.talk.error(&first, &[more]);
     }
 

@@ -228,6 +228,10 @@ fn options_of_later_parts_are_noted() {
         ]
     );
     assert_eq!(later("-L x").len(), 1);
+    // In a build without commands theirs are among them; in the others they are not.
+    let commands =
+        "-e a -c b --pty --exec-exit --exec-handover --exec-timeout 1 --exec-limit files=9";
+    assert_eq!(later(commands).len(), if cfg!(feature = "exec") { 0 } else { 7 });
 }
 
 #[test]
