@@ -313,3 +313,17 @@ fn a_client_that_only_looks_ends_the_single_listener_and_not_the_other() {
     server.printed("here");
     assert!(server.is_running());
 }
+
+/// The end of input is what ends these runs; that nobody is there to hear it must not hide it.
+#[test]
+fn input_that_ends_after_the_last_client_has_left_ends_the_run() {
+    for option in ["--eof=quit", "-q1ms"] {
+        let mut server = listener(&["-v", "-l", "-k", option, "127.0.0.1", "0"]);
+        let mut client = connect("127.0.0.1", server.port());
+        server.send(b"all");
+        assert_eq!(read_some(&mut client, 3), b"all");
+        drop(client);
+        server.said(" closed (");
+        server.wait().expect_code(0);
+    }
+}

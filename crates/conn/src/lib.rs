@@ -132,6 +132,13 @@ pub trait Duplex: Send {
         false
     }
 
+    /// Ready when nothing waits to be received and nothing will come: the end, seen without receiving
+    /// it. Not woken for bytes that wait, which is for a receive to find out; pending for ever when
+    /// only a receive can tell.
+    fn poll_end(&self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+
     /// Bytes or messages this conn had to give up, in words, for the closing summary.
     fn losses(&self) -> Option<String> {
         None
@@ -303,6 +310,16 @@ impl Conn {
             #[cfg(unix)]
             Body::Plain(plain) => plain.is_readable(),
             Body::Wrapped(duplex) => duplex.is_readable(),
+        }
+    }
+
+    /// See [`Duplex::poll_end`].
+    pub fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.body {
+            _ if !self.lead.is_empty() => Poll::Pending,
+            #[cfg(unix)]
+            Body::Plain(plain) => plain.poll_end(cx),
+            Body::Wrapped(duplex) => duplex.poll_end(cx),
         }
     }
 

@@ -221,6 +221,10 @@ impl Plain {
         self.input().is_some_and(|port| !port.is_pollable() || sys::fd::is_readable(port.as_fd()))
     }
 
+    pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.input().map_or(Poll::Ready(()), |port| port.poll_end(cx))
+    }
+
     pub(crate) fn linger(&self) -> Duration {
         match self.input() {
             // A person who has typed nothing is not about to; a program may be.

@@ -222,6 +222,25 @@ impl Port {
         }
     }
 
+    /// Ready when nothing waits to be read and nothing will come. Not woken for bytes that wait.
+    pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Wait::Registered(fd) = &self.wait {
+            loop {
+                let Ok(guard) = ready!(fd.poll_read_ready(cx)) else { return Poll::Pending };
+                if sys::fd::is_readable(self.as_fd()) {
+                    break;
+                }
+                ready!(self.wait_for(READ, cx, guard));
+            }
+        }
+        // Readable without a byte to read: that is the end.
+        if sys::fd::bytes_waiting(self.as_fd()).is_ok_and(|bytes| bytes == 0) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
     /// Calls `f` when the descriptor is writable, again as long as it says `WouldBlock`.
     ///
     /// # Errors

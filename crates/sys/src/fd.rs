@@ -145,6 +145,14 @@ pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
     ready_now(fd, PollFlags::IN)
 }
 
+/// Bytes that wait to be read: in a pipe, a socket, a terminal, or the rest of a file (`FIONREAD`).
+///
+/// # Errors
+/// `ENOTTY` where that cannot be said (`/dev/null`).
+pub fn bytes_waiting(fd: BorrowedFd<'_>) -> io::Result<u64> {
+    Ok(rustix::io::ioctl_fionread(fd)?)
+}
+
 /// Whether a small write (up to `PIPE_BUF`) would be taken now.
 pub fn is_writable(fd: BorrowedFd<'_>) -> bool {
     ready_now(fd, PollFlags::OUT)

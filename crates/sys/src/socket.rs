@@ -165,12 +165,7 @@ const IP_OPTIONS: libc::c_int = 1;
 /// `EINVAL` when the kernel finds them malformed, `ENOPROTOOPT` for sockets of other families.
 #[cfg(unix)]
 pub fn set_ip_options(fd: std::os::fd::BorrowedFd<'_>, options: &[u8]) -> std::io::Result<()> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    use libc::IP_OPTIONS;
     use std::os::fd::AsRawFd;
-    /// As netinet/in.h of the BSDs and macOS has it; the binding lacks it.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    const IP_OPTIONS: libc::c_int = 1;
     // SAFETY: the buffer has the stated length, and the kernel only reads it.
     let rc = unsafe {
         libc::setsockopt(

@@ -60,6 +60,10 @@ impl Duplex for Crlf {
         self.inner.is_readable()
     }
 
+    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.poll_end(cx)
+    }
+
     fn stop_recv(&mut self) {
         self.inner.stop_recv();
     }

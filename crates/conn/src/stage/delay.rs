@@ -96,6 +96,10 @@ impl Duplex for Delay {
         self.recv_pause.is_some() || self.inner.is_readable()
     }
 
+    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.recv_pause.is_some() { Poll::Pending } else { self.inner.poll_end(cx) }
+    }
+
     fn stop_recv(&mut self) {
         self.inner.stop_recv();
     }

@@ -123,6 +123,7 @@ impl Driver {
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         for _ in 0..TURN {
             if !self.may_read(cx) {
+                self.poll_deserted(cx);
                 return Poll::Pending;
             }
             self.yielded = false;
@@ -142,10 +143,8 @@ impl Driver {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(Recv::End)) => {
-                    shared.source_ended = true;
+                    shared.end_source();
                     self.reads = false;
-                    shared.host_ended();
-                    shared.wake_clients();
                 }
                 Poll::Ready(Ok(Recv::Data)) => {
                     for piece in self.read.drain(..) {
@@ -162,6 +161,19 @@ impl Driver {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// With nobody there the source is not read, so that nothing is lost. Once somebody has been there,
+    /// its end is seen all the same: it may be what ends the run.
+    fn poll_deserted(&mut self, cx: &mut Context<'_>) {
+        let is_deserted = {
+            let shared = lock(&self.shared);
+            !shared.source_ended && shared.is_deserted()
+        };
+        if is_deserted && self.local.poll_end(cx).is_ready() {
+            lock(&self.shared).end_source();
+            self.reads = false;
+        }
     }
 
     /// The source has nothing at this moment: decides whether it is quiet, and if so tells the

@@ -108,6 +108,18 @@ impl Shared {
         }
     }
 
+    /// Whether all who were there have left.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.next_id > 0 && self.clients.is_empty()
+    }
+
+    /// The source has no more to give.
+    pub(super) fn end_source(&mut self) {
+        self.source_ended = true;
+        self.host_ended();
+        self.wake_clients();
+    }
+
     pub(super) fn wake_clients(&mut self) {
         self.clients.values_mut().for_each(Client::wake);
     }

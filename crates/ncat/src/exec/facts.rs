@@ -17,7 +17,11 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn of_connect(spec: &Connect) -> Self {
-        let port = if spec.transport.is_unix() { String::new() } else { spec.port.to_string() };
+        let port = match spec.vsock {
+            Some(at) => at.port.to_string(),
+            None if spec.transport.is_unix() => String::new(),
+            None => spec.port.to_string(),
+        };
         Self { target: Some((spec.host.clone(), port)), ..Self::new(spec.transport, false) }
     }
 
@@ -28,7 +32,11 @@ impl Facts {
     fn new(transport: Transport, listens: bool) -> Self {
         Self {
             // As Ncat has it, for Unix sockets too.
-            protocol: if transport.is_message() { "UDP" } else { "TCP" },
+            protocol: match transport {
+                Transport::Sctp => "SCTP",
+                _ if transport.is_message() => "UDP",
+                _ => "TCP",
+            },
             is_unix: transport.is_unix(),
             target: None,
             is_message: transport.is_message(),
