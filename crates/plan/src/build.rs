@@ -47,6 +47,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
         sockets: sockets::options(&facts),
         ready: sockets::ready(&facts, &operands),
         exec: raw.exec.spec(),
+        tls: raw.tls.spec(),
         stages: stages(raw),
         flow: flow(raw),
         eof: eof(&facts),
