@@ -82,6 +82,19 @@ impl Plan {
     pub fn keeps_open(&self) -> bool {
         matches!(&self.mode, Mode::Listen(listen) if listen.keep_open)
     }
+
+    /// The kind of socket.
+    pub fn transport(&self) -> Transport {
+        match &self.mode {
+            Mode::Connect(spec) | Mode::Probe(spec) => spec.transport,
+            Mode::Listen(spec) => spec.transport,
+        }
+    }
+
+    /// Whether one direction can end while the other goes on; TLS has an end of its own for each.
+    pub fn half_closes(&self) -> bool {
+        self.tls.is_some() || self.transport().half_closes()
+    }
 }
 
 /// The three things `ncat` can do.

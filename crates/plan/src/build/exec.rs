@@ -23,6 +23,7 @@ fn handover_conflict(facts: &Facts<'_>) -> Option<&'static str> {
         (raw.progress, "--progress"),
         (raw.exec.pty, "--pty"),
         (facts.keeps_datagrams(), "-u"),
+        (raw.tls.is_wanted(), "--ssl"),
     ];
     needs.into_iter().find_map(|(given, name)| given.then_some(name))
 }
