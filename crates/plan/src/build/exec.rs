@@ -54,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule_with(
         "--exec-handover with what needs the bytes (-C, -t, -d, -o, -x, -i, -q, --eof, --send-only, \
-         --recv-only, --no-shutdown, --progress, --pty, -u)",
+         --recv-only, --no-shutdown, --progress, --pty, -u, --ssl)",
         |f| handover_conflict(f).is_some(),
         |f| {
             let name = handover_conflict(f).unwrap_or_default();
