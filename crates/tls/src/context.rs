@@ -134,7 +134,9 @@ impl Server {
         }
         // A client that begins again in the middle could do so for ever; TLS 1.3 has no such thing.
         builder.set_options(SslOptions::NO_RENEGOTIATION);
-        // Tickets carry their sessions; a store of them would only grow.
+        // A client that closes with tickets unread resets the connection, and what it had sent may be
+        // lost with it; nor is there a store of sessions, which would only grow.
+        builder.set_num_tickets(0).map_err(of_option("session"))?;
         builder.set_session_cache_mode(SslSessionCacheMode::OFF);
         builder.set_session_id_context(b"ncat").map_err(of_option("session"))?;
         if !spec.alpn.is_empty() {

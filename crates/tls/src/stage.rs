@@ -21,6 +21,9 @@ const WIRE_READ: usize = 256 * 1024;
 /// Largest plaintext of a record (RFC 8446, section 5.1).
 const RECORD: usize = 16 * 1024;
 
+/// Reads made to find out why a peer takes nothing any more.
+const LOOKS: usize = 16;
+
 /// Something that is no error and that the user should know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Notice {
@@ -110,10 +113,10 @@ impl Tls {
     pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             match self.ssl.do_handshake().map_err(want) {
-                Ok(()) => return self.poll_drain(cx).map_err(Error::Io),
-                Err(Ok(Want::Write)) => ready!(self.poll_drain(cx)).map_err(Error::Io)?,
+                Ok(()) => return self.poll_tell(cx),
+                Err(Ok(Want::Write)) => ready!(self.poll_tell(cx))?,
                 Err(Ok(Want::Read)) => {
-                    ready!(self.poll_drain(cx)).map_err(Error::Io)?;
+                    ready!(self.poll_tell(cx))?;
                     ready!(self.poll_fill(cx)).map_err(Error::Io)?;
                 }
                 Err(Err(failed)) => {
@@ -127,6 +130,41 @@ impl Tls {
                 }
             }
         }
+    }
+
+    /// Sends our part of the handshake. A peer that will not have it may have said why.
+    fn poll_tell(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Err(broken) = ready!(self.poll_drain(cx)) else { return Poll::Ready(Ok(())) };
+        let _ = self.poll_fill(cx);
+        match self.ssl.do_handshake() {
+            Err(failed) if error::is_alert(&failed) => {
+                Poll::Ready(Err(error::handshake(&failed)))
+            }
+            _ => Poll::Ready(Err(Error::Io(broken))),
+        }
+    }
+
+    /// Why nothing can be sent any more: an alert of the peer's that has arrived says it better than
+    /// the system, to which it is a reset. Data that came before the alert is kept.
+    fn cause(&mut self, cx: &mut Context<'_>, broken: io::Error) -> io::Error {
+        self.ending = Ending::Failed;
+        for _ in 0..LOOKS {
+            if self.ended {
+                break;
+            }
+            let mut held = std::mem::take(&mut self.held);
+            let read = self.poll_read(cx, WIRE_READ, &mut held);
+            self.held = held;
+            match read {
+                Poll::Ready(Ok(Recv::Data)) => {}
+                Poll::Ready(Err(error)) if Error::within(&error).is_some() => return error,
+                Poll::Ready(Err(error)) => {
+                    (self.ended, self.failure) = (true, Some(error));
+                }
+                _ => break,
+            }
+        }
+        broken
     }
 
     /// Sends every record there is.
@@ -309,7 +347,7 @@ impl Duplex for Tls {
     ) -> Poll<io::Result<usize>> {
         loop {
             if let Err(error) = ready!(self.poll_drain(cx)) {
-                return Poll::Ready(Err(self.is_broken(error)));
+                return Poll::Ready(Err(self.cause(cx, error)));
             }
             if self.pledged > 0 {
                 let sent = std::mem::take(&mut self.pledged);

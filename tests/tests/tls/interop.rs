@@ -33,7 +33,7 @@ fn as_server(peer: Peer, files: &Files) -> Option<Program> {
         Peer::Ours | Peer::Ncat => program
             .args(["-l", "127.0.0.1", "0", "--ssl-cert"])
             .args([&files.certificate, "--ssl-key", &files.key]),
-        Peer::Socat => program.args(["-b65536", "-t60", "-", &listen]),
+        Peer::Socat => program.args(["-b65536", "-t3", "-", &listen]),
         _ => program
             .args(["s_server", "-quiet", "-naccept", "1", "-accept", "127.0.0.1:0", "-cert"])
             .args([&files.certificate, "-key", &files.key]),
@@ -46,7 +46,7 @@ fn as_client(peer: Peer, port: u16) -> Option<Program> {
     let connect = format!("OPENSSL:127.0.0.1:{port},verify=0");
     Some(match peer {
         Peer::Ours | Peer::Ncat => program.args(["--ssl", "127.0.0.1", &port]),
-        Peer::Socat => program.args(["-b65536", "-t60", "-", &connect]),
+        Peer::Socat => program.args(["-b65536", "-t3", "-", &connect]),
         _ => program.args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{port}")]),
     })
 }
@@ -55,7 +55,8 @@ fn as_client(peer: Peer, port: u16) -> Option<Program> {
 fn to_server(peer: Peer) {
     let (files, sent) = (files(), bytes(1, MB20));
     let Some(program) = as_server(peer, &files) else { return };
-    let server = program.start();
+    // Not all of them go on after the end of their own input.
+    let server = program.held().start();
     let port = listening_port(&server).to_string();
     ncat(["--ssl", "127.0.0.1", &port, "--send-only"]).bytes(sent.clone()).run().expect_code(0);
     assert_same("received", &server.finish().stdout, &sent);
@@ -74,11 +75,17 @@ fn from_server(peer: Peer) {
 /// The client sends everything and ends first.
 fn from_client(peer: Peer) {
     let sent = bytes(3, MB20);
-    let server = ncat(["-lv", "--ssl", "127.0.0.1", "0"]).start();
+    let server = ncat(["-lv", "--ssl", "127.0.0.1", "0"]).held().start();
     let Some(program) = as_client(peer, server.listening().port()) else { return };
     let client = program.bytes(sent.clone()).start();
-    assert_same("received", &server.finish().expect_code(0).stdout, &sent);
-    client.finish();
+    assert_same("received", &server.wait_output(sent.len()), &sent);
+    if peer == Peer::Openssl {
+        // It does not end by itself.
+        drop(client);
+    } else {
+        client.finish();
+    }
+    server.finish().expect_code(0);
 }
 
 /// We send everything to a client that says nothing.

@@ -94,9 +94,11 @@ fn key_updates_pass_unnoticed() {
     let mut client = openssl.args(["s_client", "-connect", &at]).held().start();
     let mut wanted = String::new();
     let mut ncat = ncat;
-    for (letter, text) in [("K", "one"), ("k", "two"), ("K", "three")] {
+    for (done, letter, text) in [(1, "K", "one"), (2, "k", "two"), (3, "K", "three")] {
         client.send(format!("{letter}\n").as_bytes());
-        client.wait_message("KEYUPDATE");
+        testkit::eventually("new keys", || {
+            (client.messages().matches("KEYUPDATE").count() == done).then_some(())
+        });
         client.send(format!("{text}\n").as_bytes());
         wanted.push_str(&format!("{text}\n"));
         assert_eq!(ncat.wait_output(wanted.len()), wanted.as_bytes());
@@ -133,6 +135,9 @@ fn a_server_may_renegotiate_and_a_client_may_not() {
     });
     server.send(b"r\n");
     client.send(b"during\n");
+    testkit::eventually("a new handshake", || {
+        String::from_utf8_lossy(&server.wait_output(0)).contains("SSL_do_handshake").then_some(())
+    });
     server.send(b"text for the client\n");
     let got = client.wait_output(b"text for the client\n".len());
     assert!(String::from_utf8_lossy(&got).contains("text for the client"), "{got:?}");
