@@ -9,7 +9,7 @@ use openssl::nid::Nid;
 use openssl::ssl::SslRef;
 use openssl::x509::{X509NameRef, X509Ref};
 
-use crate::group;
+use crate::ffi;
 
 /// How far the peer is known to be who we want.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,7 +83,7 @@ pub struct Facts {
 impl Facts {
     pub(crate) fn of(ssl: &SslRef, verdict: Verdict) -> Self {
         let cipher = ssl.current_cipher();
-        let group = group::name(ssl);
+        let group = ffi::group_name(ssl);
         let own = ssl.peer_certificate();
         let mut chain: Vec<Certificate> = own.iter().map(|own| Certificate::of(own)).collect();
         // A server is not told the client's own one again.

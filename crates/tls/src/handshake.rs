@@ -10,7 +10,7 @@ use plan::{PeerRule, Pin};
 
 use crate::error::Error;
 use crate::facts::{self, Facts, Verdict};
-use crate::stage::Tls;
+use crate::stage::{CHUNK, Tls};
 use crate::trust::Finding;
 
 /// What the peer must be besides what the library has checked.
@@ -58,7 +58,7 @@ impl Waiting {
         let facts = Facts::of(self.tls.ssl(), verdict);
         let (info, chunk_max) = (self.tls.inner().info.clone(), self.tls.inner().chunk_max);
         let mut conn = Conn::from_duplex(info, Shape::Stream, Box::new(self.tls));
-        conn.chunk_max = chunk_max;
+        conn.chunk_max = chunk_max.min(CHUNK);
         Ok(Secured { conn, facts })
     }
 

@@ -7,7 +7,7 @@
 mod context;
 mod error;
 mod facts;
-mod group;
+mod ffi;
 mod handshake;
 mod identity;
 mod stage;

@@ -11,13 +11,16 @@ use conn::{Conn, Duplex, Paced, Recv, Scratch};
 use openssl::ssl::{self, ErrorCode, Ssl, SslRef, SslStream};
 
 use crate::error::{self, Error};
+use crate::ffi;
 use crate::wire::Wire;
 
 /// Plaintext made into records before they are sent: large enough that a system call is nothing
-/// beside the encryption, small enough that both fit a processor's cache.
-const BATCH: usize = 256 * 1024;
+/// beside the encryption, small enough that plaintext and records fit a core's own cache together.
+const BATCH: usize = 128 * 1024;
 /// Longest read of records from the conn below.
-const WIRE_READ: usize = 256 * 1024;
+const WIRE_READ: usize = 128 * 1024;
+/// Longest piece of plaintext worth passing on at a time.
+pub(crate) const CHUNK: usize = 128 * 1024;
 /// Largest plaintext of a record (RFC 8446, section 5.1).
 const RECORD: usize = 16 * 1024;
 
@@ -206,16 +209,14 @@ impl Tls {
         }
     }
 
-    /// Decrypts until `buf` is full or more records are needed; the bytes, and what stopped it.
-    fn read(&mut self, buf: &mut [u8]) -> (usize, Option<ssl::Error>) {
-        let mut n = 0;
-        while n < buf.len() {
-            match self.ssl.ssl_read(&mut buf[n..]) {
-                Ok(more) => n += more,
-                Err(stopped) => return (n, Some(stopped)),
+    /// Decrypts until `buf` has `size` bytes or more records are needed; what stopped it.
+    fn read(&mut self, buf: &mut BytesMut, size: usize) -> Option<ssl::Error> {
+        while buf.len() < size {
+            if let Err(stopped) = ffi::read(&mut self.ssl, buf, size) {
+                return Some(stopped);
             }
         }
-        (n, None)
+        None
     }
 
     /// Takes note of the peer's end, or of what broke; what was received before comes first.
@@ -255,8 +256,7 @@ impl Tls {
                 continue;
             }
             let (mut buf, size) = self.scratch.take(max);
-            buf.resize(size.min(waiting.max(1)), 0);
-            let (n, stopped) = self.read(&mut buf);
+            let stopped = self.read(&mut buf, size.min(waiting.max(1)));
             self.answer(cx);
             let wanted = stopped.and_then(|stopped| match want(stopped) {
                 Ok(wanted) => Some(wanted),
@@ -265,12 +265,13 @@ impl Tls {
                     None
                 }
             });
-            if n > 0 {
-                out.push_back(buf.split_to(n).freeze());
-                self.scratch.keep(cleared(buf), n == size);
+            if !buf.is_empty() {
+                let is_full = buf.len() == size;
+                out.push_back(buf.split().freeze());
+                self.scratch.keep(buf, is_full);
                 return Poll::Ready(Ok(Recv::Data));
             }
-            self.scratch.give_back(cleared(buf));
+            self.scratch.give_back(buf);
             match wanted {
                 Some(Want::Read) => ready!(self.poll_fill(cx))?,
                 // Only answers fill the way out to its limit; they must leave before more is made.
@@ -318,12 +319,6 @@ impl Tls {
         self.ending = Ending::Failed;
         error
     }
-}
-
-/// An empty buffer with the same memory.
-fn cleared(mut buf: BytesMut) -> BytesMut {
-    buf.clear();
-    buf
 }
 
 impl Duplex for Tls {

@@ -1,12 +1,16 @@
-//! The key exchange's group, which the bindings do not tell.
+//! What the safe bindings of OpenSSL leave out: the name of the key exchange's group, and reading
+//! into memory that nobody has written to.
 
-#![expect(unsafe_code, reason = "two functions of OpenSSL that its bindings leave out")]
+#![expect(unsafe_code, reason = "two functions of OpenSSL, and the length of a buffer it filled")]
 
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 
+use bytes::BytesMut;
 use foreign_types::ForeignTypeRef;
-use openssl::ssl::SslRef;
+use openssl::ssl::{Error, SslRef, SslStream};
+
+use crate::wire::Wire;
 
 /// `SSL_CTRL_GET_NEGOTIATED_GROUP` of OpenSSL 3's `ssl.h`, there since 3.0.
 const GET_NEGOTIATED_GROUP: c_int = 134;
@@ -17,7 +21,7 @@ unsafe extern "C" {
 }
 
 /// The name of the group, such as `x25519` or `X25519MLKEM768`; `None` when keys came another way.
-pub(crate) fn name(ssl: &SslRef) -> Option<String> {
+pub(crate) fn group_name(ssl: &SslRef) -> Option<String> {
     let ssl = ssl.as_ptr();
     // SAFETY: the pointer is that of a live connection, and this command only reads from it and
     // ignores its other arguments.
@@ -31,4 +35,22 @@ pub(crate) fn name(ssl: &SslRef) -> Option<String> {
     // SAFETY: it is not null and points to a string in one of OpenSSL's tables, which outlive us.
     let name = unsafe { CStr::from_ptr(name) };
     Some(name.to_string_lossy().into_owned())
+}
+
+/// Adds one record's plaintext to `buf`, as far as it fits below `max` bytes. To clear the memory first
+/// would cost a twentieth of the whole work.
+pub(crate) fn read(
+    ssl: &mut SslStream<Wire>,
+    buf: &mut BytesMut,
+    max: usize,
+) -> Result<usize, Error> {
+    let len = buf.len();
+    let room = max.saturating_sub(len);
+    buf.reserve(room);
+    let n = ssl.ssl_read_uninit(&mut buf.spare_capacity_mut()[..room])?;
+    assert!(n <= room, "OpenSSL wrote beyond its buffer");
+    // SAFETY: the first `len` bytes were there, and the call has written the `n` after them, which
+    // are within the capacity.
+    unsafe { buf.set_len(len + n) };
+    Ok(n)
 }
