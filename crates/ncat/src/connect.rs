@@ -231,11 +231,7 @@ pub(crate) async fn open(context: &Context, spec: &Connect) -> Result<Opened, Op
 }
 
 /// Secures a connection to something that has no name.
-async fn secure(
-    context: &Context,
-    opened: Opened,
-    started: Instant,
-) -> Result<Opened, OpenError> {
+async fn secure(context: &Context, opened: Opened, started: Instant) -> Result<Opened, OpenError> {
     let target = opened.conn.info.peer.clone();
     match context.security.connect(opened.conn, None, started).await {
         Ok(conn) => Ok(Opened { conn, ..opened }),
@@ -316,7 +312,8 @@ async fn stream(
     let (gate, target) = (&context.gate, target(spec));
     loop {
         let connected =
-            connect_stream(gate, protocol, &target, &addrs, &source, started, limit, failed).await?;
+            connect_stream(gate, protocol, &target, &addrs, &source, started, limit, failed)
+                .await?;
         let info = &connected.conn.info;
         context.talk.connected(&info.peer, &info.local, protocol.name(), &connected.attempts);
         let peer = info.peer.clone();

@@ -66,11 +66,7 @@ impl From<SetupError> for Unusable {
 
 impl Security {
     /// Reads what the plan names, and makes a certificate where a listener has none.
-    pub(crate) fn prepare(
-        plan: &Plan,
-        gate: &Gatekeeper,
-        talk: &Talk,
-    ) -> Result<Self, Unusable> {
+    pub(crate) fn prepare(plan: &Plan, gate: &Gatekeeper, talk: &Talk) -> Result<Self, Unusable> {
         let role = match (&plan.tls, &plan.mode) {
             (None, _) => Role::None,
             (Some(spec), Mode::Connect(_) | Mode::Probe(_)) => {
@@ -145,7 +141,8 @@ async fn finish(
     let Ok(finished) = timeout_at(deadline, waiting.finish()).await else {
         let more = vec![
             format!("the TLS handshake was not done within {} s (-w)", limit.as_secs_f64()),
-            "hint: a peer that does not speak TLS, and waits to be spoken to, looks like this".into(),
+            "hint: a peer that does not speak TLS, and waits to be spoken to, looks like this"
+                .into(),
         ];
         return Err(Insecure { reason: "TIMEOUT".into(), more, is_authentication: false });
     };
@@ -235,10 +232,7 @@ fn tell_secured(talk: &Talk, peer: &str, facts: &Facts, listens: bool) {
         let alpn = facts.alpn.as_deref().map_or("none".into(), safe);
         let name = facts.server_name.as_deref().map(safe);
         let name = name.map(|name| format!(", server name {name}")).unwrap_or_default();
-        format!(
-            "{}, cipher {}, group {group}, ALPN {alpn}{name}.",
-            facts.version, facts.cipher
-        )
+        format!("{}, cipher {}, group {group}, ALPN {alpn}{name}.", facts.version, facts.cipher)
     });
     for (depth, certificate) in facts.chain.iter().enumerate() {
         talk.verbose(|| format!("Certificate {depth}: {}", described(certificate)));

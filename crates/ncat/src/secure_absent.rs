@@ -27,14 +27,12 @@ pub(crate) struct Unusable {
 }
 
 impl Security {
-    pub(crate) fn prepare(
-        plan: &Plan,
-        _gate: &Gatekeeper,
-        _talk: &Talk,
-    ) -> Result<Self, Unusable> {
+    pub(crate) fn prepare(plan: &Plan, _gate: &Gatekeeper, _talk: &Talk) -> Result<Self, Unusable> {
         match &plan.tls {
             None => Ok(Self),
-            Some(_) => Err(Unusable { reason: "--ssl is not in this build".into(), more: Vec::new() }),
+            Some(_) => {
+                Err(Unusable { reason: "--ssl is not in this build".into(), more: Vec::new() })
+            }
         }
     }
 

@@ -165,7 +165,8 @@ impl FromStr for Pin {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let digest = text.strip_prefix("sha256/").or_else(|| text.strip_prefix("sha256//")).ok_or(())?;
+        let digest =
+            text.strip_prefix("sha256/").or_else(|| text.strip_prefix("sha256//")).ok_or(())?;
         let digest = digest.strip_prefix('/').unwrap_or(digest);
         let bytes = hexadecimal(digest).or_else(|| base64(digest)).ok_or(())?;
         bytes.try_into().map(Self).map_err(|_| ())

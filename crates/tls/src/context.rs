@@ -234,7 +234,9 @@ fn start(
     if let Some(groups) = &spec.groups {
         builder.set_groups_list(groups).map_err(|stack| {
             let error = of_option("--ssl-groups")(stack);
-            error.hint("names as X25519 or P-256, with colons between them; this library may lack some")
+            error.hint(
+                "names as X25519 or P-256, with colons between them; this library may lack some",
+            )
         })?;
     }
     builder.set_min_proto_version(spec.min.map(version)).map_err(of_option("--ssl-min"))?;

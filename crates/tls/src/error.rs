@@ -192,11 +192,15 @@ fn explain(error: &ssl::Error) -> (String, Option<String>) {
         return (format!("the peer says: {}", alert(&reason)), alert_hint(code - 1000));
     }
     let hint = match reason.as_str() {
-        "http request" => Some("the client speaks plain HTTP; is it http:// that should be https://?"),
+        "http request" => {
+            Some("the client speaks plain HTTP; is it http:// that should be https://?")
+        }
         "wrong version number" | "packet length too long" | "record layer failure" => {
             Some("the peer does not seem to speak TLS; is it the right port, and --ssl meant?")
         }
-        "no shared cipher" => Some("the two have no cipher in common (--ssl-ciphers, --ssl-ciphersuites)"),
+        "no shared cipher" => {
+            Some("the two have no cipher in common (--ssl-ciphers, --ssl-ciphersuites)")
+        }
         "unsupported protocol" | "version too low" | "no protocols available" => Some(
             "the versions do not meet; old ones need --ssl-min tls1.0 and --ssl-ciphers ALL:@SECLEVEL=0",
         ),
@@ -206,7 +210,9 @@ fn explain(error: &ssl::Error) -> (String, Option<String>) {
         "dh key too small" | "ee key too small" | "ca md too weak" => {
             Some("too weak to be safe; --ssl-ciphers ALL:@SECLEVEL=0 takes it all the same")
         }
-        "peer did not return a certificate" => Some("clients must send a certificate (--ssl-verify)"),
+        "peer did not return a certificate" => {
+            Some("clients must send a certificate (--ssl-verify)")
+        }
         "unsafe legacy renegotiation disabled" => Some("the server is too old to be safe"),
         _ => None,
     };

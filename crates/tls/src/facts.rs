@@ -137,9 +137,8 @@ fn name(name: &X509NameRef) -> String {
         let kind = entry.object().nid().short_name().unwrap_or("?");
         // Also undoes the wide encodings; what is none of them is shown as it is.
         let value = entry.data().to_string();
-        let value = value.unwrap_or_else(|_| {
-            String::from_utf8_lossy(entry.data().as_slice()).into_owned()
-        });
+        let value =
+            value.unwrap_or_else(|_| String::from_utf8_lossy(entry.data().as_slice()).into_owned());
         let comma = if text.is_empty() { "" } else { ", " };
         // Writing to a String cannot fail.
         let _ = write!(text, "{comma}{kind}={value}");
@@ -184,8 +183,8 @@ fn colons(digest: &[u8]) -> String {
 
 /// Groups of four digits, as Ncat shows a SHA-1.
 fn groups(digest: &[u8]) -> String {
-    let pairs = digest.chunks(2).map(|pair| {
-        pair.iter().map(|byte| format!("{byte:02X}")).collect::<String>()
-    });
+    let pairs = digest
+        .chunks(2)
+        .map(|pair| pair.iter().map(|byte| format!("{byte:02X}")).collect::<String>());
     pairs.collect::<Vec<_>>().join(" ")
 }

@@ -55,17 +55,21 @@ pub(crate) fn load(
     let (Some(certificate), Some(key)) = (&spec.certificate, &spec.key) else { return Ok(None) };
     let chain = trust::certificates("--ssl-cert", certificate)?;
     let private = private_key(key, spec.passphrase_file.as_ref())?;
-    let fail = |stack: ErrorStack| SetupError::of_file("--ssl-cert", certificate, reason_of(&stack));
+    let fail =
+        |stack: ErrorStack| SetupError::of_file("--ssl-cert", certificate, reason_of(&stack));
     let mut chain = chain.into_iter();
     let Some(own) = chain.next() else { return Ok(None) };
     let shown = fingerprints(&own);
     let is_pair = own.public_key().is_ok_and(|public| public.public_eq(&private));
     if !is_pair {
         let error = SetupError::of_file("--ssl-key", key, "it is not the key of the certificate");
-        return Err(error.hint("the first certificate in --ssl-cert must be our own, its chain after it"));
+        return Err(
+            error.hint("the first certificate in --ssl-cert must be our own, its chain after it")
+        );
     }
     builder.set_certificate(&own).map_err(|stack| {
-        let weak = reason_of(&stack).contains("too small") || reason_of(&stack).contains("too weak");
+        let weak =
+            reason_of(&stack).contains("too small") || reason_of(&stack).contains("too weak");
         let error = fail(stack);
         if weak { error.hint("--ssl-ciphers ALL:@SECLEVEL=0 takes weak ones") } else { error }
     })?;
@@ -92,7 +96,8 @@ fn private_key(path: &PathBuf, passphrase: Option<&PathBuf>) -> Result<PKey<Priv
     // OpenSSL asks on the terminal; without one it would take the passphrase from standard input.
     let is_encrypted = pem.windows(9).any(|window| window == b"ENCRYPTED");
     if is_encrypted && !has_terminal() {
-        let error = fail("it is encrypted, and there is no terminal to ask for the passphrase".into());
+        let error =
+            fail("it is encrypted, and there is no terminal to ask for the passphrase".into());
         return Err(error.hint("--ssl-passphrase-file FILE has it in its first line"));
     }
     PKey::private_key_from_pem(&pem).map_err(|stack| {

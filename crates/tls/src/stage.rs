@@ -140,9 +140,7 @@ impl Tls {
         let Err(broken) = ready!(self.poll_drain(cx)) else { return Poll::Ready(Ok(())) };
         let _ = self.poll_fill(cx);
         match self.ssl.do_handshake() {
-            Err(failed) if error::is_alert(&failed) => {
-                Poll::Ready(Err(error::handshake(&failed)))
-            }
+            Err(failed) if error::is_alert(&failed) => Poll::Ready(Err(error::handshake(&failed))),
             _ => Poll::Ready(Err(Error::Io(broken))),
         }
     }
@@ -424,8 +422,8 @@ impl Duplex for Tls {
     }
 
     fn undelivered(&self) -> io::Result<Option<usize>> {
-        let ours = self.ssl.get_ref().outgoing_len()
-            + self.sending.iter().map(Bytes::len).sum::<usize>();
+        let ours =
+            self.ssl.get_ref().outgoing_len() + self.sending.iter().map(Bytes::len).sum::<usize>();
         Ok(self.inner.undelivered()?.map(|below| below + ours))
     }
 }

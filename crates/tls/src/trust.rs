@@ -57,7 +57,9 @@ pub(crate) fn certificates(option: &str, path: &PathBuf) -> Result<Vec<X509>, Se
         .map_err(|stack| SetupError::of_file(option, path, reason_of(&stack)))?;
     if found.is_empty() {
         let error = SetupError::of_file(option, path, "there is no certificate in it");
-        return Err(error.hint("PEM is wanted: lines between BEGIN CERTIFICATE and END CERTIFICATE"));
+        return Err(
+            error.hint("PEM is wanted: lines between BEGIN CERTIFICATE and END CERTIFICATE")
+        );
     }
     Ok(found)
 }

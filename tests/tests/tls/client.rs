@@ -96,7 +96,10 @@ fn a_pinned_server_is_known_by_its_key() {
     done.expect_code(0);
     let (done, got) = run(&server, ncat(["--ssl-pin", &other.pin()]));
     let done = done.expect_code(1);
-    assert_eq!(done.first_line(), "Ncat: Certificate verification failed (it is not the pinned one).");
+    assert_eq!(
+        done.first_line(),
+        "Ncat: Certificate verification failed (it is not the pinned one)."
+    );
     assert!(done.stderr.contains(&own.pin()), "{}", done.stderr);
     assert_eq!(got.unwrap_or_default(), b"", "nothing is sent to a stranger");
 }
@@ -159,7 +162,8 @@ fn keys_and_certificates_that_are_none_are_refused_before_anything_is_opened() {
     let (certificate, key) = own.files(&dir, "own");
     let (_, other) = Identity::alone(&Wanted::name(&["b"])).files(&dir, "other");
     let garbage = dir.path().join("garbage");
-    std::fs::write(&garbage, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    std::fs::write(&garbage, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        .unwrap();
     let empty = dir.path().join("empty");
     std::fs::write(&empty, "").unwrap();
     for (certificate, key, said) in [
@@ -259,7 +263,8 @@ fn secrets_are_written_only_on_demand() {
     run(&server, ncat(["--ssl-keylog"]).args([&path])).0.expect_code(0);
     let secrets = std::fs::read_to_string(&path).unwrap();
     assert!(secrets.contains("CLIENT_TRAFFIC_SECRET_0 "), "{secrets}");
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 }
 

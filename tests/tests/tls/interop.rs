@@ -30,9 +30,11 @@ fn as_server(peer: Peer, files: &Files) -> Option<Program> {
     let program = peer.find()?;
     let listen = format!("OPENSSL-LISTEN:0,bind=127.0.0.1,cert={},verify=0", files.both);
     Some(match peer {
-        Peer::Ours | Peer::Ncat => program
-            .args(["-l", "127.0.0.1", "0", "--ssl-cert"])
-            .args([&files.certificate, "--ssl-key", &files.key]),
+        Peer::Ours | Peer::Ncat => program.args(["-l", "127.0.0.1", "0", "--ssl-cert"]).args([
+            &files.certificate,
+            "--ssl-key",
+            &files.key,
+        ]),
         Peer::Socat => program.args(["-b65536", "-t3", "-", &listen]),
         _ => program
             .args(["s_server", "-quiet", "-naccept", "1", "-accept", "127.0.0.1:0", "-cert"])
@@ -91,7 +93,8 @@ fn from_client(peer: Peer) {
 /// We send everything to a client that says nothing.
 fn to_client(peer: Peer) {
     let sent = bytes(4, MB20);
-    let server = ncat(["-lv", "--ssl", "--send-only", "127.0.0.1", "0"]).bytes(sent.clone()).start();
+    let server =
+        ncat(["-lv", "--ssl", "--send-only", "127.0.0.1", "0"]).bytes(sent.clone()).start();
     let Some(program) = as_client(peer, server.listening().port()) else { return };
     let client = program.held().start();
     assert_same("received", &client.wait_output(sent.len()), &sent);

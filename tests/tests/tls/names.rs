@@ -42,7 +42,13 @@ const ROWS: &[Row] = &[
     Row { dns: &[], ips: &["192.0.2.1"], common_name: "x", asked: "192.0.2.1", fits: true },
     Row { dns: &[], ips: &["192.0.2.1"], common_name: "x", asked: "192.0.2.2", fits: false },
     Row { dns: &[], ips: &["2001:db8::1"], common_name: "x", asked: "2001:DB8:0::1", fits: true },
-    Row { dns: &["192.0.2.1"], ips: &[], common_name: "192.0.2.1", asked: "192.0.2.1", fits: false },
+    Row {
+        dns: &["192.0.2.1"],
+        ips: &[],
+        common_name: "192.0.2.1",
+        asked: "192.0.2.1",
+        fits: false,
+    },
 ];
 
 fn ask(root: &Identity, own: &Identity, args: &[&str]) -> Finished {
@@ -82,7 +88,10 @@ fn names_are_matched_as_rfc_9525_has_it() {
             "Ncat: Certificate verification failed ("
         };
         assert!(done.stderr.contains(said), "{what}");
-        assert!(row.fits || done.stderr.contains("--ssl-servername names whom to expect"), "{what}");
+        assert!(
+            row.fits || done.stderr.contains("--ssl-servername names whom to expect"),
+            "{what}"
+        );
     }
 }
 

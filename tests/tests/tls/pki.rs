@@ -112,7 +112,8 @@ impl Identity {
 
     /// The certificate with its chain, and the key, as files.
     pub(crate) fn files(&self, dir: &TempDir, name: &str) -> (PathBuf, PathBuf) {
-        let (certificate, key) = (dir.path().join(format!("{name}.pem")), dir.path().join(format!("{name}.key")));
+        let (certificate, key) =
+            (dir.path().join(format!("{name}.pem")), dir.path().join(format!("{name}.key")));
         std::fs::write(&certificate, self.pem()).unwrap();
         std::fs::write(&key, self.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
         (certificate, key)

@@ -107,7 +107,11 @@ fn a_single_listener_ends_when_its_client_makes_no_handshake() {
     let mut http = TcpStream::connect(("127.0.0.1", port)).unwrap();
     http.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
     let done = ncat.finish().expect_code(1);
-    assert!(done.stderr.contains("\nNcat: Failed SSL connection from 127.0.0.1:"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("\nNcat: Failed SSL connection from 127.0.0.1:"),
+        "{}",
+        done.stderr
+    );
     assert!(done.stderr.contains("speaks plain HTTP"), "{}", done.stderr);
     let (ncat, port) = listener(&["-w", "300ms"]);
     let _silent = TcpStream::connect(("127.0.0.1", port)).unwrap();

@@ -17,7 +17,11 @@ fn the_time_for_connecting_covers_the_handshake() {
     let done = ncat(["--ssl", "-w", "400ms", "127.0.0.1", &port]).run().expect_code(1);
     assert!(began.elapsed().as_millis() >= 400);
     assert_eq!(done.first_line(), "Ncat: TIMEOUT.");
-    assert!(done.stderr.contains("the TLS handshake was not done within 0.4 s (-w)"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("the TLS handshake was not done within 0.4 s (-w)"),
+        "{}",
+        done.stderr
+    );
 }
 
 #[test]
@@ -35,7 +39,11 @@ fn a_plain_server_is_told_from_a_silent_one() {
     std::io::Read::read(&mut accepted, &mut [0; 4096]).unwrap();
     drop(accepted);
     let done = client.finish().expect_code(1);
-    assert!(done.stderr.contains("closed the connection") || done.stderr.contains("reset"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("closed the connection") || done.stderr.contains("reset"),
+        "{}",
+        done.stderr
+    );
 }
 
 /// Two listeners on one port of both loopback addresses, so that `localhost` has two ways.

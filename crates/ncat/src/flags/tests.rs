@@ -304,7 +304,9 @@ fn help_lists_what_there_is_and_what_is_not() {
     assert!(!help.contains("nsock-engine") && !help.contains("--test") && !help.contains("--talk"));
     let (here, absent) = help.split_once("Not in this build:").expect("the list");
     assert!(
-        !here.contains("--proxy") && absent.contains("--proxy,") && absent.contains(" -L/--lua-filter")
+        !here.contains("--proxy")
+            && absent.contains("--proxy,")
+            && absent.contains(" -L/--lua-filter")
     );
     assert!(help.lines().all(|line| line.len() <= 79), "{help}");
     assert!(version().starts_with("Ncat: Version "));

@@ -2,7 +2,7 @@
 
 use plan::{KeyType, TlsVersion};
 
-use super::super::item::{Group, Given, Item, Update};
+use super::super::item::{Given, Group, Item, Update};
 use super::super::usage::UsageError;
 
 /// The option as the build has it.
@@ -37,10 +37,7 @@ fn key_type(given: &Given<'_>) -> Result<KeyType, UsageError> {
     }
 }
 
-fn parsed<T: std::str::FromStr>(
-    given: &Given<'_>,
-    words: &'static str,
-) -> Result<T, UsageError> {
+fn parsed<T: std::str::FromStr>(given: &Given<'_>, words: &'static str) -> Result<T, UsageError> {
     given.text()?.parse().map_err(|_| bad_word(given, words))
 }
 
