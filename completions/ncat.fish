@@ -8,6 +8,23 @@ complete -c ncat -l denyfile -d 'A file of hosts denied from connecting to Ncat'
 complete -c ncat -l slow-reader -d 'What to do with a client that takes nothing' -r -f -a "wait\t''
 drop\t''
 disconnect\t''"
+complete -c ncat -s g -d 'Loose source routing hop points (8 max)' -r -f
+complete -c ncat -s G -d 'Loose source routing hop pointer (4, 8, 12, ...)' -r -f
+complete -c ncat -l keepalive -d 'Ask an idle peer whether it is still there' -r -f
+complete -c ncat -l sndbuf -d 'Size of the send buffer (64K, 4M)' -r -f
+complete -c ncat -l rcvbuf -d 'Size of the receive buffer (64K, 4M)' -r -f
+complete -c ncat -l tos -d 'Type of service, or IPv6 traffic class (0-255)' -r -f
+complete -c ncat -l dscp -d 'Class of service: EF, CS0-CS7, AF11-AF43 or 0-63' -r -f
+complete -c ncat -l ttl -d 'Time to live, or IPv6 hop limit, of packets sent' -r -f
+complete -c ncat -l bind-device -d 'Use only this network interface' -r -f
+complete -c ncat -l mark -d 'Mark packets for routing rules and filters' -r -f
+complete -c ncat -l congestion -d 'Congestion control algorithm (cubic, reno, bbr)' -r -f
+complete -c ncat -l backlog -d 'Connections that may wait to be accepted' -r -f
+complete -c ncat -l user-timeout -d 'Give up when data is not acknowledged for so long' -r -f
+complete -c ncat -l rate -d 'Bytes a second in each direction (64K/s, 4M/s)' -r -f
+complete -c ncat -l ready-fd -d 'Tell on descriptor <n> that we listen, close it' -r -f
+complete -c ncat -l history -d 'Give late clients the last SIZE bytes said' -r -f
+complete -c ncat -l compat -d 'ncat: a chat\'s bytes exactly as Ncat\'s' -r -f -a "ncat\t''"
 complete -c ncat -l eof -d 'What the end of one direction means' -r -f -a "half-close\t''
 quit\t''
 wait\t''
@@ -28,6 +45,14 @@ complete -c ncat -s n -l nodns -d 'Do not resolve hostnames via DNS'
 complete -c ncat -s z -d 'Zero-I/O mode, report connection status only'
 complete -c ncat -s l -l listen -d 'Bind and listen for incoming connections'
 complete -c ncat -s k -l keep-open -d 'Accept multiple connections in listen mode'
+complete -c ncat -l vsock -d 'Use vsock sockets only'
+complete -c ncat -l sctp -d 'Use SCTP instead of default TCP'
+complete -c ncat -l mptcp -d 'Use Multipath TCP where the peer speaks it'
+complete -c ncat -l nodelay -d 'Send short segments at once'
+complete -c ncat -l fastopen -d 'Send data with the first segment (TCP Fast Open)'
+complete -c ncat -l broker -d 'Enable Ncat\'s connection brokering mode'
+complete -c ncat -l chat -d 'Start a simple Ncat chat server'
+complete -c ncat -l broker-eof -d 'Tell receivers when the sender is done'
 complete -c ncat -s C -l crlf -d 'Use CRLF for EOL sequence'
 complete -c ncat -s t -l telnet -d 'Answer Telnet negotiations'
 complete -c ncat -l send-only -d 'Only send data, ignoring received; quit on EOF'
