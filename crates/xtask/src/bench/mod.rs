@@ -24,6 +24,7 @@ mod report;
 mod startup;
 mod stats;
 mod table;
+mod tls;
 mod transfer;
 mod udp;
 
@@ -52,6 +53,8 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("fanout", fanout::run),
     ("udp", udp::rate),
     ("udp-peers", udp::peers),
+    ("tls", tls::bulk),
+    ("tls-handshakes", tls::handshakes),
 ];
 
 /// Runs the named workloads, or all; an error when a target was missed.
