@@ -5,7 +5,7 @@ use std::sync::Arc;
 use conn::Conn;
 use openssl::error::ErrorStack;
 use openssl::ssl::{
-    AlpnError, NameType, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions,
+    AlpnError, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions,
     SslSessionCacheMode, SslVerifyMode, SslVersion,
 };
 use openssl::stack::Stack;
@@ -139,6 +139,8 @@ impl Server {
         builder.set_num_tickets(0).map_err(of_option("session"))?;
         builder.set_session_cache_mode(SslSessionCacheMode::OFF);
         builder.set_session_id_context(b"ncat").map_err(of_option("session"))?;
+        // Any name will do, and is noted.
+        builder.set_servername_callback(|_, _| Ok(()));
         if !spec.alpn.is_empty() {
             let ours = spec.alpn.clone();
             // None in common is an error (RFC 7301, section 3.2).
@@ -244,11 +246,6 @@ fn start(
     if let Some(keylog) = keylog {
         builder.set_keylog_callback(move |_, line| keylog(line));
     }
-    // Only so that the name a client asked for is noted: any will do.
-    builder.set_servername_callback(|ssl, _| {
-        let _ = ssl.servername(NameType::HOST_NAME);
-        Ok(())
-    });
     Ok(builder)
 }
 

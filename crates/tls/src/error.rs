@@ -163,6 +163,17 @@ pub(crate) fn is_alert(error: &ssl::Error) -> bool {
     stack.is_some_and(|stack| stack.errors().iter().any(|e| is_alert_code(e.reason_code())))
 }
 
+/// Whether it is no more than the end of the connection below.
+pub(crate) fn is_end(error: &ssl::Error) -> bool {
+    match error.ssl_error() {
+        Some(stack) => stack.errors().iter().any(|e| e.reason_code() == UNEXPECTED_EOF),
+        None => error.code() == ErrorCode::SYSCALL && error.io_error().is_none(),
+    }
+}
+
+/// `SSL_R_UNEXPECTED_EOF_WHILE_READING` of OpenSSL 3's `sslerr.h`.
+const UNEXPECTED_EOF: i32 = 294;
+
 /// OpenSSL numbers the alerts it receives from 1000 on.
 fn is_alert_code(code: i32) -> bool {
     (1000..1256).contains(&code)

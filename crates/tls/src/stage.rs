@@ -126,7 +126,7 @@ impl Tls {
                     // The alert that says why, when there is room for it.
                     let _ = self.poll_drain(cx);
                     self.ending = Ending::Failed;
-                    if self.ssl.get_ref().ended && !error::is_alert(&failed) {
+                    if error::is_end(&failed) {
                         return Poll::Ready(Err(Error::Closed));
                     }
                     return Poll::Ready(Err(error::handshake(&failed)));
@@ -223,11 +223,10 @@ impl Tls {
         if stopped.code() == ErrorCode::ZERO_RETURN {
             return;
         }
-        let wire = self.ssl.get_ref();
-        self.failure = if !wire.ended || error::is_alert(&stopped) {
+        self.failure = if !error::is_end(&stopped) {
             self.ending = Ending::Failed;
             Some(error::broken(&stopped).into())
-        } else if !wire.is_between_records() {
+        } else if !self.ssl.get_ref().is_between_records() {
             Some(Error::CutRecord.into())
         } else if self.strict_end {
             Some(Error::Truncated.into())
@@ -273,7 +272,11 @@ impl Tls {
             match wanted {
                 Some(Want::Read) => ready!(self.poll_fill(cx))?,
                 // Only answers fill the way out to its limit; they must leave before more is made.
-                Some(Want::Write) => ready!(self.poll_drain(cx))?,
+                Some(Want::Write) => {
+                    ready!(self.poll_drain(cx))?;
+                    // With them went what the sender waits for.
+                    cx.waker().wake_by_ref();
+                }
                 None => {}
             }
         }
@@ -359,7 +362,10 @@ impl Duplex for Tls {
                     let mut held = std::mem::take(&mut self.held);
                     let read = self.poll_read(cx, RECORD, &mut held);
                     self.held = held;
-                    if ready!(read)? == Recv::End {
+                    let got = ready!(read)?;
+                    // Whoever receives has not seen it come.
+                    cx.waker().wake_by_ref();
+                    if got == Recv::End {
                         let gone = io::Error::from(io::ErrorKind::BrokenPipe);
                         return Poll::Ready(Err(self.is_broken(gone)));
                     }
