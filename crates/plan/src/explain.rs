@@ -194,6 +194,9 @@ impl Page {
         if tls.min.is_some() || tls.max.is_some() {
             self.line("tls versions", format!("{} to {}", word(tls.min), word(tls.max)));
         }
+        if tls.require_pq {
+            self.line("tls key exchange", "post-quantum only");
+        }
         if !tls.alpn.is_empty() {
             self.line("tls protocols", format!("{:?}", tls.alpn));
         }

@@ -40,6 +40,8 @@ pub struct RawTls {
     pub min: Option<TlsVersion>,
     /// `--ssl-max`.
     pub max: Option<TlsVersion>,
+    /// `--ssl-require-pq`.
+    pub require_pq: bool,
     /// `--ssl-keylog`.
     pub keylog: Option<PathBuf>,
     /// `--ssl-strict-eof`.
@@ -81,6 +83,8 @@ pub struct TlsSpec {
     pub min: Option<TlsVersion>,
     /// The newest version.
     pub max: Option<TlsVersion>,
+    /// Only a key exchange that withstands quantum computers will do.
+    pub require_pq: bool,
     /// Where the secrets are written, for programs that look into captures.
     pub keylog: Option<PathBuf>,
     /// An end without close_notify is an error.
@@ -111,6 +115,7 @@ impl RawTls {
             alpn: self.alpn.clone().unwrap_or_default(),
             min: self.min,
             max: self.max,
+            require_pq: self.require_pq,
             keylog: self.keylog.clone(),
             strict_end: self.strict_end,
         })
@@ -165,11 +170,13 @@ impl FromStr for Pin {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let digest =
-            text.strip_prefix("sha256/").or_else(|| text.strip_prefix("sha256//")).ok_or(())?;
-        let digest = digest.strip_prefix('/').unwrap_or(digest);
-        let bytes = hexadecimal(digest).or_else(|| base64(digest)).ok_or(())?;
-        bytes.try_into().map(Self).map_err(|_| ())
+        let digest = text.strip_prefix("sha256/").ok_or(())?;
+        let read = |text| {
+            let bytes = hexadecimal(text).or_else(|| base64(text))?;
+            bytes.try_into().ok().map(Self)
+        };
+        // curl has a second slash, which in base64 may also be the first digit.
+        read(digest).or_else(|| read(digest.strip_prefix('/')?)).ok_or(())
     }
 }
 
@@ -243,6 +250,7 @@ mod tests {
         assert_eq!(format!("sha256//{base64}=").parse(), Ok(zeros));
         let ones = format!("sha256/{}8=", "/".repeat(42));
         assert_eq!(ones.parse(), Ok(Pin([0xff; 32])));
+        assert_eq!(ones.replacen('/', "//", 1).parse(), Ok(Pin([0xff; 32])));
         for bad in ["", "sha256/", "sha1/AAAA", &base64, "sha256/AAAA", "sha256/****"] {
             assert_eq!(bad.parse::<Pin>(), Err(()), "{bad}");
         }

@@ -30,6 +30,7 @@ pub struct Client {
     verifies: bool,
     pins: Arc<[Pin]>,
     strict_end: bool,
+    require_pq: bool,
 }
 
 impl std::fmt::Debug for Client {
@@ -59,6 +60,7 @@ impl Client {
             verifies: spec.verify,
             pins: spec.pins.clone().into(),
             strict_end: spec.strict_end,
+            require_pq: spec.require_pq,
         })
     }
 
@@ -88,7 +90,7 @@ impl Client {
         ssl.set_connect_state();
         let tls = Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?;
         let expect = Expect::Server { verified: self.verifies, pins: Arc::clone(&self.pins) };
-        Ok(Waiting::new(tls, finding, expect))
+        Ok(Waiting::new(tls, finding, expect, self.require_pq))
     }
 }
 
@@ -103,6 +105,7 @@ pub struct Server {
     allow: Arc<[PeerRule]>,
     checks_chain: bool,
     strict_end: bool,
+    require_pq: bool,
 }
 
 impl std::fmt::Debug for Server {
@@ -160,6 +163,7 @@ impl Server {
             allow: spec.allow.clone().into(),
             checks_chain: spec.verify,
             strict_end: spec.strict_end,
+            require_pq: spec.require_pq,
         })
     }
 
@@ -183,7 +187,8 @@ impl Server {
         ssl.set_accept_state();
         let tls = Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?;
         let allow = Arc::clone(&self.allow);
-        Ok(Waiting::new(tls, finding, Expect::Client { verified: self.checks_chain, allow }))
+        let expect = Expect::Client { verified: self.checks_chain, allow };
+        Ok(Waiting::new(tls, finding, expect, self.require_pq))
     }
 }
 

@@ -33,6 +33,12 @@ pub enum Error {
         /// Whose it is.
         subject: String,
     },
+    /// The key exchange is not what was asked for.
+    #[error("TLS handshake failed: the key exchange is not post-quantum ({group})")]
+    NotPostQuantum {
+        /// What it is.
+        group: String,
+    },
     /// The peer closed the connection before it was secured.
     #[error("The peer closed the connection during the TLS handshake")]
     Closed,
@@ -86,6 +92,9 @@ impl Error {
             Self::Handshake { hint, .. } | Self::Broken { hint, .. } => {
                 hint.iter().map(|hint| format!("hint: {hint}")).collect()
             }
+            Self::NotPostQuantum { .. } => vec![
+                "hint: OpenSSL 3.5 or newer at both ends agrees on X25519MLKEM768 by itself".into(),
+            ],
             Self::Closed => vec!["hint: does it speak TLS there?".into()],
             Self::CutRecord => vec!["what it sent before is delivered, the rest is lost".into()],
             _ => Vec::new(),

@@ -24,6 +24,7 @@ pub struct Waiting {
     tls: Tls,
     finding: Finding,
     expect: Expect,
+    require_pq: bool,
 }
 
 impl std::fmt::Debug for Waiting {
@@ -42,8 +43,8 @@ pub struct Secured {
 }
 
 impl Waiting {
-    pub(crate) fn new(tls: Tls, finding: Finding, expect: Expect) -> Self {
-        Self { tls, finding, expect }
+    pub(crate) fn new(tls: Tls, finding: Finding, expect: Expect, require_pq: bool) -> Self {
+        Self { tls, finding, expect, require_pq }
     }
 
     /// Runs the handshake to its end. There is no limit of time here: the caller has one.
@@ -56,6 +57,10 @@ impl Waiting {
         }
         let verdict = self.judge()?;
         let facts = Facts::of(self.tls.ssl(), verdict);
+        if self.require_pq && !facts.is_post_quantum {
+            let group = facts.group.unwrap_or_else(|| "no group".into());
+            return Err(Error::NotPostQuantum { group });
+        }
         let (info, chunk_max) = (self.tls.inner().info.clone(), self.tls.inner().chunk_max);
         let mut conn = Conn::from_duplex(info, Shape::Stream, Box::new(self.tls));
         conn.chunk_max = chunk_max.min(CHUNK);

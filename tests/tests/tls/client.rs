@@ -254,6 +254,26 @@ fn versions_ciphers_and_groups_are_chosen() {
 }
 
 #[test]
+fn a_key_exchange_that_is_not_post_quantum_can_be_refused() {
+    // A group that both have, whatever their version, and that is not one.
+    let server = Server::new(&Identity::alone(&Wanted::name(&["a"])), |builder| {
+        builder.set_groups_list("P-256").unwrap();
+    });
+    let (done, got) = run(&server, ncat(["--ssl-require-pq"]));
+    let done = done.expect_code(1);
+    assert!(
+        done.first_line().contains("the key exchange is not post-quantum ("),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(got.unwrap_or_default(), b"", "nothing is sent");
+    if openssl::version::number() >= 0x3050_0000 {
+        let server = Server::new(&Identity::alone(&Wanted::name(&["a"])), |_| {});
+        run(&server, ncat(["--ssl-require-pq"])).0.expect_code(0);
+    }
+}
+
+#[test]
 fn secrets_are_written_only_on_demand() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("keys");

@@ -165,6 +165,11 @@ pub(super) const ITEMS: &[Item] = &[
     .long("ssl-groups")
     .doc(Group::Tls, "Key exchange groups, the preferred first")
     .ours("versions_ciphers_and_groups_are_chosen"),
+    brought(Item::flag(|raw| raw.tls.require_pq = true))
+        .long("ssl-require-pq")
+        .doc(Group::Tls, "Refuse a key exchange that is not post-quantum")
+        .more("Needs OpenSSL 3.5 or newer at both ends; X25519MLKEM768 is then agreed on by itself.")
+        .ours("a_key_exchange_that_is_not_post_quantum_can_be_refused"),
     brought(Item::with_value("version", |raw, given| {
         raw.tls.min = Some(version(given)?);
         Ok(())
