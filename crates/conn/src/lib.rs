@@ -66,6 +66,8 @@ pub struct ConnInfo {
     pub local: String,
     /// Bytes that a file source still holds, for progress.
     pub expected: Option<u64>,
+    /// How the connection is secured, by the names commands know the facts by; empty without TLS.
+    pub secured: Vec<(&'static str, String)>,
 }
 
 /// What a receive gave.

@@ -66,6 +66,16 @@ pub enum OpenError {
         /// The time given.
         after: Duration,
     },
+    /// A connection that was made cannot be secured.
+    #[error("{reason}")]
+    Insecure {
+        /// With whom.
+        target: String,
+        /// One line, without a full stop.
+        reason: String,
+        /// Lines below it.
+        more: Vec<String>,
+    },
     /// An address cannot be listened on, or a source address cannot be used.
     #[error("bind to {at}: {error}")]
     Bind {

@@ -88,5 +88,5 @@ pub(crate) fn name(addr: &socket2::SockAddr) -> String {
 /// Both ends' names, as far as the socket knows them.
 pub(crate) fn info(socket: &socket2::Socket, peer: &socket2::SockAddr) -> ConnInfo {
     let local = socket.local_addr().map(|addr| name(&addr)).unwrap_or_default();
-    ConnInfo { peer: name(peer), local, expected: None }
+    ConnInfo { peer: name(peer), local, ..ConnInfo::default() }
 }

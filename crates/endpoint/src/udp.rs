@@ -357,7 +357,7 @@ impl Listener {
             retry: None,
             unanswered: 0,
         };
-        let info = ConnInfo { peer: name, local: self.at.to_string(), expected: None };
+        let info = ConnInfo { peer: name, local: self.at.to_string(), ..ConnInfo::default() };
         let conn = Conn::from_duplex(info, Shape::Message, Box::new(peer));
         let accepted = Accepted { conn, peer: from.as_socket() };
         self.arrivals.send(accepted).ok().map(|()| queue)

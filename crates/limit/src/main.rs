@@ -17,10 +17,13 @@ mod datagrams;
 mod ends;
 #[cfg(target_os = "linux")]
 mod pattern;
+#[cfg(target_os = "linux")]
+mod tls;
 
 const USAGE: &str =
     "usage: limit send PORT | recv PORT | recv-live PORT | both-connect PORT | both-listen PORT
-       limit feed BYTES|inf [--pattern] | sink BYTES|inf [--pattern] [--on] | udp-send PORT";
+       limit feed BYTES|inf [--pattern] | sink BYTES|inf [--pattern] [--on] | udp-send PORT
+       limit tls-send PORT | tls-recv PORT CERT KEY | tls-handshakes PORT COUNT | tls-identity CERT KEY";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -49,6 +52,10 @@ fn run(args: &[&str]) -> std::io::Result<()> {
         ["sink", count, "--on"] => ends::sink(bytes(count)?, false, true),
         ["sink", count, "--pattern", "--on"] => ends::sink(bytes(count)?, true, true),
         ["udp-send", port] => datagrams::serve(number(port)?),
+        ["tls-send", port] => tls::send(number(port)?),
+        ["tls-recv", port, certificate, key] => tls::recv(number(port)?, certificate, key),
+        ["tls-handshakes", port, count] => tls::handshakes(number(port)?, bytes(count)? as u32),
+        ["tls-identity", certificate, key] => tls::identity(certificate, key),
         _ => Err(std::io::Error::other(USAGE)),
     }
 }

@@ -181,10 +181,21 @@ async fn admit_all(
     room: &Arc<Room>,
 ) -> Exit {
     let mut sessions = JoinSet::new();
+    let mut handshakes = JoinSet::new();
     let accepting = async {
         match listeners {
             Listeners::Streams { listeners, protocol, .. } => loop {
-                let accepted = match listen::accept(context, &listeners).await {
+                let accepted = tokio::select! {
+                    biased;
+                    Some(secured) = handshakes.join_next() => {
+                        if let Ok(Some((conn, pass))) = secured {
+                            sessions.spawn(client(context, room, conn, pass));
+                        }
+                        continue;
+                    }
+                    accepted = listen::accept(context, &listeners) => accepted,
+                };
+                let accepted = match accepted {
                     Ok(Some(accepted)) => accepted,
                     Ok(None) => continue,
                     Err(error) => {
@@ -195,8 +206,11 @@ async fn admit_all(
                 door.make_room(|| room.dismiss()).await;
                 let name = accepted.conn.info.peer.clone();
                 if let Some(pass) = door.admit(context, &accepted.peer, &name, protocol) {
-                    let client = client(context, room, accepted.conn, pass);
-                    sessions.spawn(client);
+                    if context.security.is_wanted() {
+                        handshakes.spawn(handshake(context, accepted.conn, pass));
+                    } else {
+                        sessions.spawn(client(context, room, accepted.conn, pass));
+                    }
                 }
                 while sessions.try_join_next().is_some() {}
                 // Those who are in get their turn before the next one comes.
@@ -239,6 +253,25 @@ async fn input_ends_run(context: &Context, room: &Room) {
         }
         (Quit::Default, EofPolicy::Quit) => hub.source_ended().await,
         _ => std::future::pending().await,
+    }
+}
+
+/// One client's handshake, as a task; `None` when it came to nothing, and then its place is free.
+fn handshake(
+    context: &Context,
+    conn: Conn,
+    pass: Pass,
+) -> impl Future<Output = Option<(Conn, Pass)>> + Send + use<> {
+    let (talk, peer) = (context.talk.clone(), conn.info.peer.clone());
+    let secured = context.security.accept(conn);
+    async move {
+        match secured.await {
+            Ok(conn) => Some((conn, pass)),
+            Err(insecure) => {
+                talk.insecure(&peer, &insecure.reason, &insecure.more);
+                None
+            }
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::local;
 use crate::logs::is_unwritable;
 use crate::progress::Progress;
 use crate::run::Context;
+use crate::secure::{self, Insecure};
 use crate::signals::Signals;
 use crate::talk::{Talk, words};
 use crate::task::Task;
@@ -192,6 +193,7 @@ fn failed(context: &Context, peer: &str, outcome: &Outcome, error: &SessionError
         }
         Side::Remote => {
             let mut more = vec![format!("peer {peer}; {moved}")];
+            more.extend(secure::more(&error.error));
             if error.undelivered > 0 {
                 more.push(format!("{} bytes are not known to have arrived", error.undelivered));
             }
@@ -208,11 +210,30 @@ pub(crate) async fn open(context: &Context, spec: &Connect) -> Result<Opened, Op
         Transport::Tcp => stream(context, spec, Protocol::Tcp, started).await,
         Transport::Sctp => sctp(context, spec, started).await,
         Transport::Udp => udp(context, spec, started).await,
-        Transport::UnixStream => unix_stream(context, spec, started).await,
+        Transport::UnixStream => {
+            let opened = unix_stream(context, spec, started).await?;
+            secure(context, opened, started).await
+        }
         Transport::UnixDatagram => unix_datagram(context, spec),
-        Transport::Vsock => transports::vsock(context, spec, started).await.map(opened),
+        Transport::Vsock => {
+            let conn = transports::vsock(context, spec, started).await?;
+            secure(context, opened(conn), started).await
+        }
         Transport::VsockDatagram => Err(transports::no_vsock_datagrams(&spec.host)),
     }
+}
+
+/// Secures a connection to something that has no name.
+async fn secure(context: &Context, opened: Opened, started: Instant) -> Result<Opened, OpenError> {
+    let target = opened.conn.info.peer.clone();
+    match context.security.connect(opened.conn, None, started).await {
+        Ok(conn) => Ok(Opened { conn, ..opened }),
+        Err(insecure) => Err(refused(target, insecure)),
+    }
+}
+
+fn refused(target: String, insecure: Insecure) -> OpenError {
+    OpenError::Insecure { target, reason: insecure.reason, more: insecure.more }
 }
 
 pub(crate) fn family(family: plan::Family) -> Family {
@@ -278,15 +299,31 @@ async fn stream(
     protocol: Protocol,
     started: Instant,
 ) -> Result<Opened, OpenError> {
-    let (addrs, source) = addresses(context, spec, started).await?;
+    let (mut addrs, source) = addresses(context, spec, started).await?;
     let limit = context.plan.limits.connect_timeout;
     let failed = |attempt: &endpoint::Attempt, more| context.talk.attempt_failed(attempt, more);
     let (gate, target) = (&context.gate, target(spec));
-    let connected =
-        connect_stream(gate, protocol, &target, &addrs, &source, started, limit, failed).await?;
-    let info = &connected.conn.info;
-    context.talk.connected(&info.peer, &info.local, protocol.name(), &connected.attempts);
-    Ok(opened(connected.conn))
+    loop {
+        let connected =
+            connect_stream(gate, protocol, &target, &addrs, &source, started, limit, failed)
+                .await?;
+        let info = &connected.conn.info;
+        context.talk.connected(&info.peer, &info.local, protocol.name(), &connected.attempts);
+        let peer = info.peer.clone();
+        match context.security.connect(connected.conn, Some(&spec.host), started).await {
+            Ok(conn) => return Ok(opened(conn)),
+            Err(insecure) => {
+                // Who is not who it should be will not be somewhere else either; what speaks no TLS
+                // on one address may do so on the next, as Ncat has it.
+                addrs.retain(|addr| *addr != connected.addr);
+                let is_over = Instant::now() >= started + limit;
+                if insecure.is_authentication || addrs.is_empty() || is_over {
+                    return Err(refused(peer, insecure));
+                }
+                context.talk.next_address(&peer, &insecure.reason);
+            }
+        }
+    }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

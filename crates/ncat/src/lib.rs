@@ -28,6 +28,11 @@ mod probe;
 mod progress;
 mod readiness;
 mod run;
+#[cfg(feature = "tls")]
+mod secure;
+#[cfg(not(feature = "tls"))]
+#[path = "secure_absent.rs"]
+mod secure;
 mod signals;
 mod talk;
 mod task;

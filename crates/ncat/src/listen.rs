@@ -108,6 +108,13 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
             return Exit::Network;
         }
     };
+    let client = tokio::select! {
+        secured = secure(context, client) => match secured {
+            Ok(client) => client,
+            Err(exit) => return exit,
+        },
+        signal = signals.next() => return ended(signal),
+    };
     if let Some(launch) = launch {
         let facts = exec::Facts::of_listen(spec);
         return exec::run(context, launch, client.conn, facts, &mut signals, ended).await;
@@ -156,6 +163,23 @@ async fn first_client(
         Listeners::Datagrams(datagrams) => {
             let (conn, driver) = datagrams.first_peer(context, door).await?;
             Ok(Only { conn, _driver: driver })
+        }
+    }
+}
+
+/// Gives the one client its handshake, where there is TLS; a failure ends the run.
+async fn secure(context: &Context, client: Only) -> Result<Only, Exit> {
+    if !context.security.is_wanted() {
+        return Ok(client);
+    }
+    let peer = client.conn.info.peer.clone();
+    match context.security.accept(client.conn).await {
+        Ok(conn) => Ok(Only { conn, ..client }),
+        Err(insecure) => {
+            let first = format!("Failed SSL connection from {peer}: {}.", insecure.reason);
+            context.talk.error(&first, &insecure.more);
+            context.talk.connect_failed(&peer, &insecure.reason, &[]);
+            Err(Exit::Network)
         }
     }
 }

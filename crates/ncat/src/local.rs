@@ -7,7 +7,7 @@ use conn::stage::{Crlf, Delay, Rate, Tap, Telnet, Transcript};
 use endpoint::OpenError;
 use endpoint::stdio::{self, Wanted};
 use gate::{Action, Gatekeeper};
-use plan::{EofPolicy, Flow, Mode, Plan, Quit, StageSpec, Transport};
+use plan::{EofPolicy, Flow, Mode, Plan, Quit, StageSpec};
 use relay::{AfterLocalEnd, OnLocalEnd, OnRemoteEnd, Rules};
 
 use crate::logs::Logs;
@@ -33,7 +33,7 @@ pub(crate) fn open(gate: &Gatekeeper, plan: &Plan, logs: &Logs) -> Result<Conn, 
 /// Puts the local stages around the user's side of a session, whatever that is.
 pub(crate) fn wrap(plan: &Plan, transcript: Option<Arc<dyn Transcript>>, mut local: Conn) -> Conn {
     // A transcript shows each datagram as a transmission of its own.
-    let chunk = if transport(plan).is_message() { plan.limits.datagram_size } else { NCAT_CHUNK };
+    let chunk = if plan.transport().is_message() { plan.limits.datagram_size } else { NCAT_CHUNK };
     // Outermost is nearest the wire: what is read passes Delay, then Crlf, then the transcript.
     for stage in plan.stages.iter().rev() {
         local = match stage {
@@ -66,14 +66,7 @@ fn is_broker(plan: &Plan) -> bool {
 
 /// Whether the plan's transport keeps boundaries.
 pub(crate) fn is_message(plan: &Plan) -> bool {
-    transport(plan).is_message()
-}
-
-fn transport(plan: &Plan) -> Transport {
-    match &plan.mode {
-        Mode::Connect(spec) | Mode::Probe(spec) => spec.transport,
-        Mode::Listen(spec) => spec.transport,
-    }
+    plan.transport().is_message()
 }
 
 /// Puts the stages around a connection that belong next to the wire.
@@ -98,7 +91,7 @@ pub(crate) fn dress(plan: &Plan, mut remote: Conn) -> Conn {
 
 /// The rules of a session's end. `listens`: we are the server; `is_message`: it keeps boundaries.
 pub(crate) fn rules(plan: &Plan, listens: bool, is_message: bool) -> Rules {
-    let half_closes = transport(plan).half_closes();
+    let half_closes = plan.half_closes();
     let after_local_end = match (plan.quit, plan.eof) {
         (Quit::After(time), _) => AfterLocalEnd::For(time),
         (Quit::Never, _) => AfterLocalEnd::Stay,

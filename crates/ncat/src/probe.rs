@@ -15,6 +15,9 @@ use crate::exit::Exit;
 use crate::run::Context;
 use crate::talk::words;
 
+/// How long a server that takes nothing keeps us.
+const PARTING: Duration = Duration::from_millis(200);
+
 /// How long a UDP peer has to answer when `-i` is not given.
 const UDP_SILENCE: Duration = Duration::from_secs(2);
 
@@ -25,6 +28,9 @@ pub(crate) async fn run(context: &Context, spec: &Connect) -> Exit {
         Err(error) => return context.open_failed(&error),
     };
     if !spec.transport.is_message() {
+        if context.plan.tls.is_some() {
+            part(opened.conn).await;
+        }
         return Exit::Done;
     }
     let peer = opened.conn.info.peer.clone();
@@ -46,6 +52,13 @@ pub(crate) async fn run(context: &Context, spec: &Connect) -> Exit {
             Exit::Network
         }
     }
+}
+
+/// Ends a TLS connection in good order, which spares the server a complaint; it was there, whatever
+/// comes of this.
+async fn part(mut remote: Conn) {
+    let told = std::future::poll_fn(|cx| remote.poll_finish(cx));
+    let _ = timeout_at(Instant::now() + PARTING, told).await;
 }
 
 /// Whether anything came back before there was silence.

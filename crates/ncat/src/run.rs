@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::flags::{self, Parsed};
 use crate::logs::Logs;
 use crate::readiness::{Environment, Readiness};
+use crate::secure::Security;
 use crate::signals::on_totals_request;
 use crate::talk::{self, Talk, words};
 use crate::{connect, listen, probe, transports};
@@ -28,6 +29,7 @@ pub(crate) struct Context {
     pub(crate) logs: Logs,
     pub(crate) setup: Setup,
     pub(crate) readiness: Readiness,
+    pub(crate) security: Security,
     pub(crate) totals: Arc<Totals>,
 }
 
@@ -101,6 +103,13 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
         }
     };
     talk.verbose(|| flags::version().trim_end().trim_start_matches("Ncat: ").to_string());
+    let security = match Security::prepare(&plan, &gate, &talk) {
+        Ok(security) => security,
+        Err(unusable) => {
+            talk.error(&format!("{}. QUITTING.", unusable.reason), &unusable.more);
+            return Exit::Local;
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -109,7 +118,8 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
         }
     };
     let setup = setup(&plan, &talk);
-    let context = Context { plan, gate, talk, logs, setup, readiness, totals: Arc::default() };
+    let totals = Arc::default();
+    let context = Context { plan, gate, talk, logs, setup, readiness, security, totals };
     let report = || {
         let (sent, received) = context.totals.read();
         context.talk.report(sent, received);
@@ -193,6 +203,12 @@ impl Context {
                 self.talk.error("TIMEOUT.", &more);
                 (Exit::Network, "TIMEOUT".into())
             }
+            OpenError::Insecure { target, reason, more } => {
+                let with = format!("securing the connection to {target}");
+                let more: Vec<String> = std::iter::once(with).chain(more.iter().cloned()).collect();
+                self.talk.error(&format!("{reason}."), &more);
+                (Exit::Network, reason.clone())
+            }
             OpenError::Bind { at, error } => {
                 let line = format!("bind to {at}: {}. QUITTING.", words(error));
                 let known = transports::hint(error, Some(at)).map(|hint| vec![hint]);
@@ -227,6 +243,7 @@ impl Context {
             OpenError::Connect { target, attempts, .. }
             | OpenError::Timeout { target, attempts, .. } => (target.clone(), attempts.as_slice()),
             OpenError::Resolve { host, .. } => (host.clone(), none),
+            OpenError::Insecure { target, .. } => (target.clone(), none),
             OpenError::Bind { at, .. } => (at.to_string(), none),
             OpenError::PathInUse { path, .. } => (path.display().to_string(), none),
             OpenError::Stdio { what, .. } => ((*what).to_string(), none),

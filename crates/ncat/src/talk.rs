@@ -95,7 +95,8 @@ impl Talk {
         put(&text);
     }
 
-    fn event(&self, name: &str, fields: Value) {
+    /// An event line.
+    pub(crate) fn event(&self, name: &str, fields: Value) {
         let Some(events) = &self.inner.events else { return };
         events.lock().unwrap_or_else(PoisonError::into_inner).write(name, fields);
     }
@@ -131,9 +132,14 @@ impl Talk {
             return;
         }
         if let Some(error) = &attempt.error {
-            self.verbose(|| format!("Connection to {} failed: {}.", attempt.addr, words(error)));
-            self.verbose(|| "Trying next address...".into());
+            self.next_address(&attempt.addr.to_string(), &words(error));
         }
+    }
+
+    /// One address came to nothing, and there is another.
+    pub(crate) fn next_address(&self, addr: &str, reason: &str) {
+        self.verbose(|| format!("Connection to {addr} failed: {reason}."));
+        self.verbose(|| "Trying next address...".into());
     }
 
     /// Connected, and by which way.
@@ -158,6 +164,29 @@ impl Talk {
     pub(crate) fn ended(&self, peer: &str, side: &str) {
         self.debug(|| format!("end of stream from {side} ({})", escape::terminal(peer.as_bytes())));
         self.event("eof", json!({ "peer": peer, "side": side }));
+    }
+
+    /// A peer closed a TLS connection without saying that this was all.
+    #[cfg(feature = "tls")]
+    pub(crate) fn truncated(&self, peer: &str) {
+        self.verbose(|| {
+            format!(
+                "Warning: {} closed the connection without a TLS close_notify: what it sent may be \
+                 cut short (--ssl-strict-eof makes this an error).",
+                escape::terminal(peer.as_bytes())
+            )
+        });
+        self.event("truncated", json!({ "peer": peer }));
+    }
+
+    /// A client's connection cannot be secured.
+    pub(crate) fn insecure(&self, peer: &str, reason: &str, more: &[String]) {
+        let name = escape::terminal(peer.as_bytes()).to_string();
+        self.verbose(|| format!("Failed SSL connection from {name}: {reason}"));
+        for line in more {
+            self.debug(|| format!("{name}: {line}"));
+        }
+        self.event("insecure", json!({ "peer": peer, "reason": reason }));
     }
 
     /// A session is over.

@@ -9,6 +9,7 @@ mod exec;
 mod operands;
 mod rules;
 mod sockets;
+mod tls;
 mod vsock;
 
 use crate::{
@@ -41,12 +42,14 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(sockets::RULES, &facts)?;
     rules::check(exec::RULES, &facts)?;
     rules::check(broker::RULES, &facts)?;
+    rules::check(tls::RULES, &facts)?;
     rules::check_later(&facts)?;
 
     Ok(Plan {
         sockets: sockets::options(&facts),
         ready: sockets::ready(&facts, &operands),
         exec: raw.exec.spec(),
+        tls: raw.tls.spec(),
         stages: stages(raw),
         flow: flow(raw),
         eof: eof(&facts),
@@ -78,7 +81,8 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
 ///
 /// For the generated compatibility page, so that it cannot forget one.
 pub fn refused_combinations() -> impl Iterator<Item = &'static str> {
-    rules::names().chain(broker::RULES.iter().map(|rule| rule.name))
+    let ours = [broker::RULES, tls::RULES].into_iter().flatten();
+    rules::names().chain(ours.map(|rule| rule.name))
 }
 
 fn mode(facts: &Facts<'_>, operands: Operands) -> Mode {

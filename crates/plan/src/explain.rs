@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     AccessSpec, Broker, Connect, EofPolicy, ExecSpec, Family, Flow, Listen, Mode, Plan, Quit,
-    SlowReader, StageSpec, Transport, VSOCK_ANY,
+    SlowReader, StageSpec, TlsSpec, TlsVersion, Transport, VSOCK_ANY,
 };
 
 /// The plan, one `name: value` a line, always in the same order; ends with a newline.
@@ -39,6 +39,9 @@ pub fn explain(plan: &Plan) -> String {
         page.exec(exec);
     }
     page.sockets(plan);
+    if let Some(tls) = &plan.tls {
+        page.tls(tls, plan);
+    }
     page.transfer(plan);
     page.talk(plan);
     page.0
@@ -167,15 +170,48 @@ impl Page {
         }
     }
 
+    fn tls(&mut self, tls: &TlsSpec, plan: &Plan) {
+        let listens = matches!(plan.mode, Mode::Listen(_));
+        let own = match (&tls.certificate, listens) {
+            (Some(path), _) => format!("from {path:?}"),
+            (None, true) => "made for this run".into(),
+            (None, false) => "none".into(),
+        };
+        let peer = match (tls.verify, listens, tls.pins.is_empty() && tls.allow.is_empty()) {
+            (true, true, true) => "a certificate, its chain verified",
+            (true, true, false) => "a certificate, its chain verified, one of those allowed",
+            (true, false, true) => "name and chain verified",
+            (true, false, false) => "name and chain verified, and one of those pinned",
+            (false, true, true) => "anybody",
+            (false, _, false) => "one of the certificates or keys named",
+            (false, false, true) => "NOT VERIFIED",
+        };
+        self.line("tls", format!("own certificate: {own}; peer: {peer}"));
+        if let Some(name) = &tls.server_name {
+            self.line("tls server name", format!("{name:?}"));
+        }
+        let word = |version: Option<TlsVersion>| version.map_or("any", TlsVersion::word);
+        if tls.min.is_some() || tls.max.is_some() {
+            self.line("tls versions", format!("{} to {}", word(tls.min), word(tls.max)));
+        }
+        if tls.require_pq {
+            self.line("tls key exchange", "post-quantum only");
+        }
+        if !tls.alpn.is_empty() {
+            self.line("tls protocols", format!("{:?}", tls.alpn));
+        }
+        if let Some(path) = &tls.keylog {
+            self.line("tls secrets", format!("appended to {path:?}"));
+        }
+    }
+
     fn transfer(&mut self, plan: &Plan) {
         let stages: Vec<String> = plan.stages.iter().map(stage).collect();
         let stages = if stages.is_empty() { "none".into() } else { stages.join(", ") };
         self.line("stages, wire first", stages);
         self.line("flow", flow(plan.flow));
-        let (Mode::Connect(Connect { transport, .. })
-        | Mode::Probe(Connect { transport, .. })
-        | Mode::Listen(Listen { transport, .. })) = &plan.mode;
-        let meaning = match (transport.half_closes(), &plan.mode) {
+        let transport = plan.transport();
+        let meaning = match (plan.half_closes(), &plan.mode) {
             (false, Mode::Listen(_)) => eof_of_sctp_listener(plan.eof),
             (false, _) => eof_of_sctp_client(plan.eof),
             (true, _) => eof(plan.eof),

@@ -14,6 +14,7 @@ mod explain;
 mod raw;
 mod route;
 mod socket;
+mod tls;
 mod vsock;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub use explain::explain;
 pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
 pub use route::{HOPS_MAX, RawRoute, SourceRoute};
 pub use socket::{Keepalive, Rates, RawSockets, Ready, SocketOptions};
+pub use tls::{KeyType, PeerRule, Pin, RawTls, TlsSpec, TlsVersion};
 pub use vsock::{VSOCK_ANY, VsockSpec};
 
 /// Ncat's port when none is given.
@@ -54,6 +56,8 @@ pub struct Plan {
     pub ready: Ready,
     /// The command that takes the place of standard input and output.
     pub exec: Option<ExecSpec>,
+    /// How connections are secured, below every stage.
+    pub tls: Option<TlsSpec>,
     /// Changes made to the bytes, wire side first.
     pub stages: Vec<StageSpec>,
     /// Which directions carry data.
@@ -77,6 +81,19 @@ impl Plan {
     /// Whether many clients are served.
     pub fn keeps_open(&self) -> bool {
         matches!(&self.mode, Mode::Listen(listen) if listen.keep_open)
+    }
+
+    /// The kind of socket.
+    pub fn transport(&self) -> Transport {
+        match &self.mode {
+            Mode::Connect(spec) | Mode::Probe(spec) => spec.transport,
+            Mode::Listen(spec) => spec.transport,
+        }
+    }
+
+    /// Whether one direction can end while the other goes on; TLS has an end of its own for each.
+    pub fn half_closes(&self) -> bool {
+        self.tls.is_some() || self.transport().half_closes()
     }
 }
 

@@ -27,6 +27,12 @@ const PEERS: &[Peer] = &[
     Peer { package: "fortune-mod", program: "/usr/games/fortune", tests: "the guide's qotd" },
     Peer { package: "fortunes-min", program: "/usr/share/games/fortunes/fortunes", tests: "same" },
     Peer { package: "tcpdump", program: "tcpdump", tests: "options seen on the wire" },
+    Peer {
+        package: "libssl-dev",
+        program: "/usr/include/openssl/ssl.h",
+        tests: "everything: the workspace does not build without OpenSSL's headers",
+    },
+    Peer { package: "pkg-config", program: "pkg-config", tests: "as libssl-dev" },
     Peer { package: "gcc", program: "gcc", tests: "the bench's limit program, getopt comparison" },
     Peer { package: "busybox-static", program: "busybox", tests: "other kernels' features" },
     Peer { package: "user-mode-linux", program: "linux.uml", tests: "other kernels' features" },

@@ -47,6 +47,19 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         counted = count(tests)?;
         counted.ended_well()
     });
+    // The same program with TLS, which is not in the default build yet.
+    steps.command("build with TLS", cargo(["build", "-p", "ncat", "--features", "tls"]));
+    let with_tls = ["-p", "integration", "--features", "tls", "--test", "tls", "--test", "ending"];
+    let mut tests = cargo([&["test", "--no-fail-fast"][..], &with_tls].concat());
+    if in_ci {
+        tests.env("NCAT_REQUIRE_PEERS", "1");
+    }
+    steps.step("tests with TLS", || {
+        let more = count(tests)?;
+        more.ended_well()?;
+        counted.add(more);
+        Ok(())
+    });
     counted.skips.iter().for_each(|skip| steps.skip(skip));
 
     steps.task("gen", &["--check"]);
@@ -81,6 +94,11 @@ struct Counted {
 }
 
 impl Counted {
+    fn add(&mut self, more: Self) {
+        self.tally.add(&more.tally);
+        self.skips.extend(more.skips);
+    }
+
     fn ended_well(&self) -> Result<(), String> {
         if !self.status.success() {
             return Err(format!("cargo test: {}", self.status));
@@ -118,6 +136,13 @@ impl Tally {
             }
             _ => {}
         }
+    }
+
+    fn add(&mut self, more: &Self) {
+        self.begun += more.begun;
+        self.ended += more.ended;
+        self.passed += more.passed;
+        self.failed += more.failed;
     }
 
     fn is_complete(&self) -> bool {

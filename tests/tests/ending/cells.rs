@@ -1,4 +1,4 @@
-//! The table's stream cells, each for TCP and for Unix streams.
+//! The table's stream cells, each for TCP, for Unix streams and for TLS.
 
 use testkit::data;
 use testkit::process::{Finished, Input};
@@ -7,13 +7,15 @@ use testkit::script::Ended;
 use crate::stage::Mode::{
     Idle, KeepOpen, Listen, ListenKeep, NoShutdown, Plain, Quit, RecvOnly, SendOnly,
 };
-use crate::stage::Transport::{Tcp, Unix};
+use crate::stage::Transport::{Tcp, Tls, Unix};
 use crate::stage::{ABSENCE, Gone, Mode, Stage, Transport};
 
 macro_rules! cells {
     ($($name:ident => $row:ident($mode:ident);)*) => {
         mod tcp { use super::*; $(#[test] fn $name() { $row(Tcp, $mode); })* }
         mod unix { use super::*; $(#[test] fn $name() { $row(Unix, $mode); })* }
+        #[cfg(feature = "tls")]
+        mod tls { use super::*; $(#[test] fn $name() { $row(Tls, $mode); })* }
     };
 }
 

@@ -10,4 +10,5 @@ mod cells;
 mod datagrams;
 mod guide;
 mod names;
+mod peer;
 mod stage;

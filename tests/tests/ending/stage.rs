@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use testkit::process::{Finished, Input, Process, ncat};
-use testkit::script::{Listener, Peer};
+use testkit::script::{Listener, Peer as Plain};
+
+use crate::peer::Peer;
 
 /// Long enough to see that something does not happen.
 pub(crate) const ABSENCE: Duration = Duration::from_millis(300);
@@ -14,6 +16,8 @@ pub(crate) const ABSENCE: Duration = Duration::from_millis(300);
 pub(crate) enum Transport {
     Tcp,
     Unix,
+    /// Over TCP.
+    Tls,
 }
 
 /// The columns of the table.
@@ -71,6 +75,9 @@ impl Stage {
         if mode.listens() {
             let (args, mut at): (Vec<String>, At) = match transport {
                 Transport::Tcp => (vec!["127.0.0.1".into(), "0".into()], At::Port(0)),
+                Transport::Tls => {
+                    (vec!["--ssl".into(), "127.0.0.1".into(), "0".into()], At::Port(0))
+                }
                 Transport::Unix => {
                     let at = dir();
                     (vec!["-U".into(), at.path()], at)
@@ -81,7 +88,7 @@ impl Stage {
                 At::Port(port) => *port = ncat.listening().port(),
                 At::Path(..) => drop(ncat.wait_message("Listening on ")),
             }
-            let peer = at.connect();
+            let peer = transport.dress(at.connect(), false);
             return Self { ncat, peer, mode, at };
         }
         let (listener, args, at) = match transport {
@@ -90,6 +97,12 @@ impl Stage {
                 let port = listener.port();
                 (listener, vec!["127.0.0.1".into(), port.to_string()], At::Port(port))
             }
+            Transport::Tls => {
+                let listener = Listener::tcp();
+                let port = listener.port();
+                let args = vec!["--ssl".into(), "127.0.0.1".into(), port.to_string()];
+                (listener, args, At::Port(port))
+            }
             Transport::Unix => {
                 let at = dir();
                 let At::Path(path, _) = &at else { unreachable!() };
@@ -97,7 +110,7 @@ impl Stage {
             }
         };
         let ncat = ncat(mode.args()).args(args).input(input).start();
-        let peer = listener.accept();
+        let peer = transport.dress(listener.accept(), true);
         Self { ncat, peer, mode, at }
     }
 
@@ -113,7 +126,7 @@ impl Stage {
     pub(crate) fn reset(self, transport: Transport) -> Gone {
         let Self { ncat, peer, mode, at } = self;
         match transport {
-            Transport::Tcp => peer.reset(),
+            Transport::Tcp | Transport::Tls => peer.reset(),
             Transport::Unix => {
                 assert!(peer.socket().peek(&mut [std::mem::MaybeUninit::uninit()]).unwrap() > 0);
                 drop(peer);
@@ -129,6 +142,16 @@ impl Stage {
     }
 }
 
+impl Transport {
+    /// The peer's side of a connection that it accepted, or made.
+    fn dress(self, peer: Plain, accepts: bool) -> Peer {
+        match self {
+            Self::Tls => Peer::tls(&peer, accepts),
+            _ => Peer::Plain(peer),
+        }
+    }
+}
+
 impl At {
     fn path(&self) -> String {
         match self {
@@ -137,10 +160,10 @@ impl At {
         }
     }
 
-    fn connect(&self) -> Peer {
+    fn connect(&self) -> Plain {
         match self {
-            Self::Port(port) => Peer::connect(([127, 0, 0, 1], *port).into()),
-            Self::Path(path, _) => Peer::connect_unix(path),
+            Self::Port(port) => Plain::connect(([127, 0, 0, 1], *port).into()),
+            Self::Path(path, _) => Plain::connect_unix(path),
         }
     }
 }

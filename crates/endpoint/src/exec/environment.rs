@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Ours to set, and therefore never inherited: whoever runs us from a command of another `ncat` would
 /// pass on the wrong peer. `NCAT_PROXY_AUTH` holds a password.
-const NOT_INHERITED: [&str; 8] = [
+const NOT_INHERITED: [&str; 16] = [
     "NCAT_REMOTE_ADDR",
     "NCAT_REMOTE_PORT",
     "NCAT_LOCAL_ADDR",
@@ -14,6 +14,14 @@ const NOT_INHERITED: [&str; 8] = [
     "NCAT_TARGET_ADDR",
     "NCAT_TARGET_PORT",
     "NCAT_PROXY_AUTH",
+    "NCAT_TLS_VERSION",
+    "NCAT_TLS_CIPHER",
+    "NCAT_TLS_GROUP",
+    "NCAT_TLS_ALPN",
+    "NCAT_TLS_SERVER_NAME",
+    "NCAT_TLS_PEER_SUBJECT",
+    "NCAT_TLS_PEER_SHA256",
+    "NCAT_TLS_PEER",
 ];
 
 /// The environment of every program of a run, to which each connection adds its own variables.

@@ -44,8 +44,7 @@ impl Facts {
         }
     }
 
-    /// The variables of one connection. What TLS has to tell (`NCAT_TLS_...`) is added here, from what
-    /// the handshake leaves in `info`.
+    /// The variables of one connection.
     pub(crate) fn variables(&self, info: &ConnInfo) -> Vec<(&'static str, String)> {
         let (remote_addr, remote_port) = self.split(&info.peer);
         let (local_addr, local_port) = self.split(&info.local);
@@ -60,6 +59,7 @@ impl Facts {
             variables.push(("NCAT_TARGET_ADDR", host.clone()));
             variables.push(("NCAT_TARGET_PORT", port.clone()));
         }
+        variables.extend(info.secured.iter().cloned());
         variables
     }
 
@@ -83,7 +83,8 @@ mod tests {
         let info = ConnInfo {
             peer: "[fe80::1%2]:80".into(),
             local: "192.0.2.7:8080".into(),
-            expected: None,
+            secured: vec![("NCAT_TLS_VERSION", "TLSv1.3".into())],
+            ..ConnInfo::default()
         };
         let variables = facts.variables(&info);
         let value = |name| variables.iter().find(|v| v.0 == name).map(|v| v.1.as_str());
@@ -93,5 +94,6 @@ mod tests {
         assert_eq!(value("NCAT_LOCAL_PORT"), Some("8080"));
         assert_eq!(value("NCAT_PROTO"), Some("UDP"));
         assert_eq!(value("NCAT_TARGET_ADDR"), None);
+        assert_eq!(value("NCAT_TLS_VERSION"), Some("TLSv1.3"));
     }
 }

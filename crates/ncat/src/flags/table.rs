@@ -7,6 +7,7 @@ mod later;
 mod options;
 mod sockets;
 mod talk;
+mod tls;
 mod transports;
 
 use super::item::Item;
@@ -21,6 +22,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         bytes::ITEMS,
         talk::ITEMS,
         exec::ITEMS,
+        tls::ITEMS,
         later::ITEMS,
     ];
     themes.into_iter().flatten()

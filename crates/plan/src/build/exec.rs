@@ -23,6 +23,7 @@ fn handover_conflict(facts: &Facts<'_>) -> Option<&'static str> {
         (raw.progress, "--progress"),
         (raw.exec.pty, "--pty"),
         (facts.keeps_datagrams(), "-u"),
+        (raw.tls.is_wanted(), "--ssl"),
     ];
     needs.into_iter().find_map(|(given, name)| given.then_some(name))
 }
@@ -59,7 +60,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule_with(
         "--exec-handover with what needs the bytes (-C, -t, -d, -o, -x, -i, -q, --eof, --send-only, \
-         --recv-only, --no-shutdown, --progress, --pty, -u)",
+         --recv-only, --no-shutdown, --progress, --pty, -u, --ssl)",
         |f| handover_conflict(f).is_some(),
         |f| {
             let name = handover_conflict(f).unwrap_or_default();

@@ -11,8 +11,8 @@ pub(super) struct Facts<'a> {
     pub(super) raw: &'a RawArgs,
     /// `-l`, or `--broker`, which implies it (`--chat` does not).
     pub(super) listen: bool,
-    unix: bool,
-    vsock: bool,
+    pub(super) unix: bool,
+    pub(super) vsock: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -59,10 +59,6 @@ impl<'a> Facts<'a> {
 
     fn proxies(&self) -> bool {
         self.has("proxy") || self.has("proxy-type")
-    }
-
-    fn tls(&self) -> bool {
-        self.raw.later.iter().any(|option| option.name.starts_with("ssl"))
     }
 
     fn allow_or_deny(&self) -> bool {
@@ -150,7 +146,7 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
     ),
     rule(
         "--ssl-trustfile twice",
-        |f| f.count("ssl-trustfile") > 1,
+        |f| f.count("ssl-trustfile") + f.raw.tls.trust_files.len() > 1,
         "The --ssl-trustfile option may be given only once. QUITTING.",
     ),
     rule_with(
@@ -185,11 +181,6 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
         "Proxy option not supported when using Unix domain sockets. QUITTING.",
     ),
     rule(
-        "-U with --ssl...",
-        |f| f.unix && f.tls(),
-        "SSL option not supported when using Unix domain sockets. QUITTING.",
-    ),
-    rule(
         "-U with --broker or --chat",
         |f| f.unix && f.brokers(),
         "Connection brokering not supported when using Unix domain sockets. QUITTING.",
@@ -208,11 +199,6 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
         "--vsock with --proxy or --proxy-type",
         |f| f.vsock && f.proxies(),
         "Proxy option not supported when using vsock sockets. QUITTING.",
-    ),
-    rule(
-        "--vsock with --ssl...",
-        |f| f.vsock && f.tls(),
-        "SSL option not supported when using vsock sockets. QUITTING.",
     ),
     rule(
         "--vsock with --broker or --chat",
@@ -317,19 +303,17 @@ pub(super) const AFTER_OPERANDS: &[Rule] = &[
     ),
     rule(
         "--ssl-cert without --ssl-key, or the reverse",
-        |f| f.has("ssl-cert") != f.has("ssl-key"),
+        |f| {
+            let tls = &f.raw.tls;
+            let has_certificate = f.has("ssl-cert") || tls.certificate.is_some();
+            has_certificate != (f.has("ssl-key") || tls.key.is_some())
+        },
         "The --ssl-key and --ssl-cert options must be used together. QUITTING.",
     ),
     rule(
         "-g without -4",
         |f| !f.listen && f.has_route() && f.raw.family != Some(RawFamily::V4),
         "Sorry, -g can only currently be used with IPv4. QUITTING.\n  hint: add -4",
-    ),
-    rule(
-        // The reference has a line break before QUITTING.
-        "-l with --ssl-alpn",
-        |f| f.listen && f.has("ssl-alpn"),
-        "ALPN is not supported in listen mode QUITTING.",
     ),
     rule(
         "--send-only with --recv-only",

@@ -11,7 +11,7 @@ use super::peers::{Job, LIMIT, LIMIT_LIVE, NCAT, OPENBSD, Peer, SOCAT, SOCAT_1M}
 use super::report::{Fault, Metric, Section, State, brief, full};
 use super::{Context, interleave};
 
-const METRICS: [Metric; 5] = [
+pub(crate) const METRICS: [Metric; 5] = [
     full("GB/s"),
     full("CPU s/GB sender"),
     full("CPU s/GB receiver"),
@@ -239,7 +239,12 @@ fn two_way(
     Ok(figures(2 * bytes, end - start, sent, received))
 }
 
-fn figures(bytes: u64, took: Duration, sender: Finished, receiver: Finished) -> Vec<f64> {
+pub(crate) fn figures(
+    bytes: u64,
+    took: Duration,
+    sender: Finished,
+    receiver: Finished,
+) -> Vec<f64> {
     let gigabytes = bytes as f64 / 1e9;
     vec![
         gigabytes / took.as_secs_f64(),
@@ -301,12 +306,12 @@ impl Sink {
 }
 
 /// The file to send; removed with this value.
-struct InputFile {
-    path: PathBuf,
+pub(crate) struct InputFile {
+    pub(crate) path: PathBuf,
 }
 
 impl InputFile {
-    fn make(context: &Context, bytes: u64) -> io::Result<Self> {
+    pub(crate) fn make(context: &Context, bytes: u64) -> io::Result<Self> {
         let input = Self { path: context.scratch.join(format!("input-{}", std::process::id())) };
         let file = std::fs::File::create(&input.path)?;
         let into = Stdio2::new(Stdio::null(), file.try_clone()?);

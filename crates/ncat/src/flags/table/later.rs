@@ -31,24 +31,8 @@ pub(super) const ITEMS: &[Item] = &[
         .long("proxy-dns")
         .words(&["local", "remote", "both", "none"])
         .doc(Group::Proxies, "Specify where to resolve proxy destination"),
-    Item::later(3, None).long("ssl").doc(Group::Tls, "Connect or listen with SSL"),
-    Item::later(3, Some("file"))
-        .long("ssl-cert")
-        .doc(Group::Tls, "Specify SSL certificate file (PEM) for listening"),
-    Item::later(3, Some("file"))
-        .long("ssl-key")
-        .doc(Group::Tls, "Specify SSL private key (PEM) for listening"),
-    Item::later(3, None)
-        .long("ssl-verify")
-        .doc(Group::Tls, "Verify trust and domain name of certificates"),
-    Item::later(3, Some("file"))
-        .long("ssl-trustfile")
-        .doc(Group::Tls, "PEM file containing trusted SSL certificates"),
-    Item::later(3, Some("list"))
-        .long("ssl-ciphers")
-        .doc(Group::Tls, "Cipherlist containing SSL ciphers to use"),
-    Item::later(3, Some("name"))
-        .long("ssl-servername")
-        .doc(Group::Tls, "Request distinct server name (SNI)"),
-    Item::later(3, Some("list")).long("ssl-alpn").doc(Group::Tls, "ALPN protocol list to use"),
+    Item::later(3, Some("protocol"))
+        .long("starttls")
+        .doc(Group::Tls, "Begin TLS as this protocol has it")
+        .ours(""),
 ];

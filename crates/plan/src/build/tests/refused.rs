@@ -2,6 +2,8 @@
 
 #[path = "refused_sockets.rs"]
 mod sockets;
+#[path = "refused_tls.rs"]
+mod tls;
 
 use std::collections::HashSet;
 
@@ -57,8 +59,7 @@ const REFUSED: &[Row] = &[
     (
         "--ssl-trustfile twice",
         |raw| {
-            later(raw, "ssl-trustfile", Some("a"));
-            later(raw, "ssl-trustfile", Some("b"));
+            raw.tls.trust_files = vec!["a".into(), "b".into()];
         },
         "The --ssl-trustfile option may be given only once. QUITTING.",
     ),
@@ -110,14 +111,6 @@ const REFUSED: &[Row] = &[
         "Proxy option not supported when using Unix domain sockets. QUITTING.",
     ),
     (
-        "-U with --ssl...",
-        |raw| {
-            raw.family = Some(RawFamily::Unix);
-            later(raw, "ssl-cert", Some("a"));
-        },
-        "SSL option not supported when using Unix domain sockets. QUITTING.",
-    ),
-    (
         "-U with --broker or --chat",
         |raw| {
             raw.family = Some(RawFamily::Unix);
@@ -148,14 +141,6 @@ const REFUSED: &[Row] = &[
             later(raw, "proxy-type", Some("http"));
         },
         "Proxy option not supported when using vsock sockets. QUITTING.",
-    ),
-    (
-        "--vsock with --ssl...",
-        |raw| {
-            raw.family = Some(RawFamily::Vsock);
-            later(raw, "ssl", None);
-        },
-        "SSL option not supported when using vsock sockets. QUITTING.",
     ),
     (
         "--vsock with --broker or --chat",
@@ -302,7 +287,7 @@ const REFUSED: &[Row] = &[
     (
         "--ssl-cert without --ssl-key, or the reverse",
         |raw| {
-            later(raw, "ssl-cert", Some("a"));
+            raw.tls.certificate = Some("a".into());
             raw.route.hops.push("1.2.3.4".into());
         },
         "The --ssl-key and --ssl-cert options must be used together. QUITTING.",
@@ -311,14 +296,6 @@ const REFUSED: &[Row] = &[
         "-g without -4",
         |raw| raw.route.hops.push("1.2.3.4".into()),
         "Sorry, -g can only currently be used with IPv4. QUITTING.",
-    ),
-    (
-        "-l with --ssl-alpn",
-        |raw| {
-            raw.listen = true;
-            later(raw, "ssl-alpn", Some("a"));
-        },
-        "ALPN is not supported in listen mode QUITTING.",
     ),
     (
         "--send-only with --recv-only",
@@ -460,12 +437,12 @@ const REFUSED: &[Row] = &[
 
 const EMPTY_COMMAND: &str = "The command of -e is empty. QUITTING.";
 const HANDOVER: &str = "--exec-handover with what needs the bytes (-C, -t, -d, -o, -x, -i, -q, --eof, \
-                        --send-only, --recv-only, --no-shutdown, --progress, --pty, -u)";
+                        --send-only, --recv-only, --no-shutdown, --progress, --pty, -u, --ssl)";
 
 #[test]
 fn every_refused_combination_says_its_line() {
     let mut tested = HashSet::new();
-    for (name, set, line) in REFUSED.iter().chain(sockets::REFUSED) {
+    for (name, set, line) in REFUSED.iter().chain(sockets::REFUSED).chain(tls::REFUSED) {
         let mut raw = RawArgs::default();
         set(&mut raw);
         let listens = raw.listen || raw.broker.broker;

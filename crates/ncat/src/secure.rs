@@ -1,0 +1,293 @@
+//! TLS around connections: who begins it, how long it may take, what is said about it.
+
+use std::fs::{File, OpenOptions};
+use std::future::Future;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use conn::Conn;
+use gate::{Action, Gatekeeper};
+use plan::{Mode, Plan, TlsSpec};
+use proto::escape;
+use serde_json::json;
+use tls::{Certificate, Client, Error, Facts, Notice, Secured, Server, SetupError, Waiting};
+use tokio::time::{Instant, timeout_at};
+
+use crate::talk::{Talk, words};
+
+/// What secures the connections of a run; nothing without `--ssl`.
+pub(crate) struct Security {
+    talk: Talk,
+    limit: Duration,
+    role: Role,
+}
+
+enum Role {
+    None,
+    Client(Client),
+    Server(Arc<Server>),
+}
+
+/// Why a connection is not secure.
+#[derive(Debug)]
+pub(crate) struct Insecure {
+    /// One line, without a full stop.
+    pub(crate) reason: String,
+    /// Lines below it.
+    pub(crate) more: Vec<String>,
+    /// It is about who the peer is.
+    pub(crate) is_authentication: bool,
+}
+
+impl From<Error> for Insecure {
+    fn from(error: Error) -> Self {
+        let reason = match &error {
+            Error::Io(error) => words(error),
+            other => other.to_string(),
+        };
+        let more = error.more();
+        Self { reason, more, is_authentication: error.is_authentication() }
+    }
+}
+
+/// Why settings, keys or certificates cannot be used; lines for standard error.
+pub(crate) struct Unusable {
+    pub(crate) reason: String,
+    pub(crate) more: Vec<String>,
+}
+
+impl From<SetupError> for Unusable {
+    fn from(error: SetupError) -> Self {
+        let more = error.hint.iter().map(|hint| format!("hint: {hint}")).collect();
+        Self { reason: error.to_string(), more }
+    }
+}
+
+impl Security {
+    /// Reads what the plan names, and makes a certificate where a listener has none.
+    pub(crate) fn prepare(plan: &Plan, gate: &Gatekeeper, talk: &Talk) -> Result<Self, Unusable> {
+        let role = match (&plan.tls, &plan.mode) {
+            (None, _) => Role::None,
+            (Some(spec), Mode::Connect(_) | Mode::Probe(_)) => {
+                Role::Client(Client::new(spec, keylog(gate, spec)?)?)
+            }
+            (Some(spec), Mode::Listen(listen)) => {
+                let secrets = keylog(gate, spec)?;
+                if spec.certificate.is_none() {
+                    tell_temporary(talk, spec);
+                }
+                let host = listen.host.as_deref().filter(|_| listen.vsock.is_none());
+                let server = Server::new(spec, host, secrets)?;
+                tell_own(talk, &server);
+                Role::Server(Arc::new(server))
+            }
+        };
+        if plan.tls.is_some() {
+            talk.debug(|| format!("TLS by {}", tls::library()));
+        }
+        Ok(Self { talk: talk.clone(), limit: plan.limits.connect_timeout, role })
+    }
+
+    /// Whether clients are to be given a handshake.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !matches!(self.role, Role::None)
+    }
+
+    /// Secures a connection we made, within the time for connecting; without TLS it is as it was.
+    pub(crate) async fn connect(
+        &self,
+        conn: Conn,
+        host: Option<&str>,
+        started: Instant,
+    ) -> Result<Conn, Insecure> {
+        let Role::Client(client) = &self.role else { return Ok(conn) };
+        let tell = notices(&self.talk, &conn.info.peer);
+        let waiting = client.begin(conn, host, tell)?;
+        finish(waiting, self.talk.clone(), started + self.limit, self.limit, false).await
+    }
+
+    /// Secures a client's connection. Independent of us, so that others are served meanwhile.
+    pub(crate) fn accept(
+        &self,
+        conn: Conn,
+    ) -> impl Future<Output = Result<Conn, Insecure>> + Send + use<> {
+        let server = match &self.role {
+            Role::Server(server) => Some(Arc::clone(server)),
+            _ => None,
+        };
+        let (talk, limit) = (self.talk.clone(), self.limit);
+        async move {
+            let Some(server) = server else { return Ok(conn) };
+            let tell = notices(&talk, &conn.info.peer);
+            let waiting = server.begin(conn, tell)?;
+            finish(waiting, talk, Instant::now() + limit, limit, true).await
+        }
+    }
+}
+
+/// Lines below an error of a session that TLS knows more about.
+pub(crate) fn more(error: &std::io::Error) -> Vec<String> {
+    Error::within(error).map(Error::more).unwrap_or_default()
+}
+
+async fn finish(
+    waiting: Waiting,
+    talk: Talk,
+    deadline: Instant,
+    limit: Duration,
+    listens: bool,
+) -> Result<Conn, Insecure> {
+    let Ok(finished) = timeout_at(deadline, waiting.finish()).await else {
+        let more = vec![
+            format!("the TLS handshake was not done within {} s (-w)", limit.as_secs_f64()),
+            "hint: a peer that does not speak TLS, and waits to be spoken to, looks like this"
+                .into(),
+        ];
+        return Err(Insecure { reason: "TIMEOUT".into(), more, is_authentication: false });
+    };
+    let Secured { mut conn, facts } = finished?;
+    tell_secured(&talk, &conn.info.peer, &facts, listens);
+    conn.info.secured = variables(&facts);
+    Ok(conn)
+}
+
+/// Says what is no error, at `-v`.
+fn notices(talk: &Talk, peer: &str) -> impl Fn(Notice) + Send + Sync + 'static {
+    let (talk, peer) = (talk.clone(), peer.to_owned());
+    move |notice| match notice {
+        Notice::Truncated => talk.truncated(&peer),
+    }
+}
+
+/// The file for secrets, opened by explicit wish only.
+fn keylog(gate: &Gatekeeper, spec: &TlsSpec) -> Result<Option<tls::Keylog>, Unusable> {
+    let Some(path) = &spec.keylog else { return Ok(None) };
+    let fail = |reason: String| Unusable {
+        reason: format!("can't open {} for writing: {reason}", path.display()),
+        more: Vec::new(),
+    };
+    gate.decide(Action::WriteFile(path.clone())).map_err(|no| fail(no.to_string()))?;
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    // Whoever reads it reads the sessions.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(|error| fail(words(&error)))?;
+    let file: Mutex<File> = Mutex::new(file);
+    Ok(Some(Box::new(move |line| {
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        // A session is worth more than the possibility to read along.
+        let _ = file.write_all(format!("{line}\n").as_bytes());
+    })))
+}
+
+/// Ncat's words, with the kind of key that it is here.
+fn tell_temporary(talk: &Talk, spec: &TlsSpec) {
+    let key = match spec.key_type {
+        plan::KeyType::Ecdsa => "256-bit ECDSA",
+        plan::KeyType::Rsa => "2048-bit RSA",
+    };
+    talk.verbose(|| {
+        format!(
+            "Generating a temporary {key} key. Use --ssl-key and --ssl-cert to use a permanent one."
+        )
+    });
+}
+
+fn tell_own(talk: &Talk, server: &Server) {
+    let own = &server.fingerprints;
+    talk.verbose(|| format!("SHA-1 fingerprint: {}", own.sha1));
+    talk.verbose(|| format!("SHA-256 fingerprint: {}", own.sha256));
+    talk.verbose(|| format!("Key: {} (--ssl-pin)", own.pin));
+    talk.event(
+        "certificate",
+        json!({
+            "temporary": server.is_temporary, "names": own.names, "sha256": own.sha256,
+            "sha1": own.sha1, "pin": own.pin,
+        }),
+    );
+}
+
+fn safe(text: &str) -> String {
+    escape::terminal(text.as_bytes()).to_string()
+}
+
+fn tell_secured(talk: &Talk, peer: &str, facts: &Facts, listens: bool) {
+    let own = facts.chain.first();
+    if !listens {
+        let organization = own.and_then(|own| own.organization.as_deref()).map(safe);
+        let organization = organization.map(|name| format!(" {name}")).unwrap_or_default();
+        talk.verbose(|| format!("SSL connection to {}.{organization}", safe(peer)));
+        if let Some(own) = own {
+            talk.verbose(|| format!("SHA-1 fingerprint: {}", own.sha1));
+        }
+    }
+    talk.verbose(|| {
+        let group = match (&facts.group, facts.is_post_quantum) {
+            (None, _) => "none".into(),
+            (Some(group), true) => format!("{group} (post-quantum)"),
+            (Some(group), false) => format!("{group} (not post-quantum)"),
+        };
+        let alpn = facts.alpn.as_deref().map_or("none".into(), safe);
+        let name = facts.server_name.as_deref().map(safe);
+        let name = name.map(|name| format!(", server name {name}")).unwrap_or_default();
+        format!("{}, cipher {}, group {group}, ALPN {alpn}{name}.", facts.version, facts.cipher)
+    });
+    for (depth, certificate) in facts.chain.iter().enumerate() {
+        talk.verbose(|| format!("Certificate {depth}: {}", described(certificate)));
+    }
+    // A client that was not asked who it is has not failed to be verified.
+    if !listens || own.is_some() {
+        talk.verbose(|| format!("Peer: {}.", facts.verdict.words()));
+    }
+    let chain: Vec<_> = facts.chain.iter().map(certificate_json).collect();
+    talk.event(
+        "secured",
+        json!({
+            "peer": peer, "version": facts.version, "cipher": facts.cipher, "group": facts.group,
+            "post_quantum": facts.is_post_quantum, "alpn": facts.alpn,
+            "server_name": facts.server_name, "verdict": facts.verdict.words(), "chain": chain,
+        }),
+    );
+}
+
+fn described(certificate: &Certificate) -> String {
+    let names = match certificate.names.is_empty() {
+        true => String::new(),
+        false => format!(" for {}", safe(&certificate.names.join(", "))),
+    };
+    format!(
+        "{}{names}, issued by {}, valid {} to {}, SHA-256 {}, key {}",
+        safe(&certificate.subject),
+        safe(&certificate.issuer),
+        certificate.not_before,
+        certificate.not_after,
+        certificate.sha256,
+        certificate.pin,
+    )
+}
+
+fn certificate_json(certificate: &Certificate) -> serde_json::Value {
+    json!({
+        "subject": certificate.subject, "issuer": certificate.issuer, "names": certificate.names,
+        "not_before": certificate.not_before, "not_after": certificate.not_after,
+        "sha256": certificate.sha256, "sha1": certificate.sha1, "pin": certificate.pin,
+    })
+}
+
+/// What commands find in their environment; what a peer says in it is without control characters.
+fn variables(facts: &Facts) -> Vec<(&'static str, String)> {
+    let own = facts.chain.first();
+    let some = [
+        ("NCAT_TLS_VERSION", Some(facts.version.clone())),
+        ("NCAT_TLS_CIPHER", Some(facts.cipher.clone())),
+        ("NCAT_TLS_GROUP", facts.group.clone()),
+        ("NCAT_TLS_ALPN", facts.alpn.as_deref().map(safe)),
+        ("NCAT_TLS_SERVER_NAME", facts.server_name.as_deref().map(safe)),
+        ("NCAT_TLS_PEER_SUBJECT", own.map(|own| safe(&own.subject))),
+        ("NCAT_TLS_PEER_SHA256", own.map(|own| own.sha256.clone())),
+        ("NCAT_TLS_PEER", Some(facts.verdict.words().to_owned())),
+    ];
+    some.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}

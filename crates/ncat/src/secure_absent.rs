@@ -1,0 +1,63 @@
+//! TLS where there is none: a build without it refuses the options before this is asked.
+
+use std::future::{Future, ready};
+
+use conn::Conn;
+use gate::Gatekeeper;
+use plan::Plan;
+use tokio::time::Instant;
+
+use crate::talk::Talk;
+
+/// What secures the connections of a run: nothing.
+pub(crate) struct Security;
+
+/// Why a connection is not secure.
+#[derive(Debug)]
+pub(crate) struct Insecure {
+    pub(crate) reason: String,
+    pub(crate) more: Vec<String>,
+    pub(crate) is_authentication: bool,
+}
+
+/// Why settings cannot be used.
+pub(crate) struct Unusable {
+    pub(crate) reason: String,
+    pub(crate) more: Vec<String>,
+}
+
+impl Security {
+    pub(crate) fn prepare(plan: &Plan, _gate: &Gatekeeper, _talk: &Talk) -> Result<Self, Unusable> {
+        match &plan.tls {
+            None => Ok(Self),
+            Some(_) => {
+                Err(Unusable { reason: "--ssl is not in this build".into(), more: Vec::new() })
+            }
+        }
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        false
+    }
+
+    pub(crate) async fn connect(
+        &self,
+        conn: Conn,
+        _host: Option<&str>,
+        _started: Instant,
+    ) -> Result<Conn, Insecure> {
+        Ok(conn)
+    }
+
+    pub(crate) fn accept(
+        &self,
+        conn: Conn,
+    ) -> impl Future<Output = Result<Conn, Insecure>> + Send + use<> {
+        ready(Ok(conn))
+    }
+}
+
+/// Lines below an error of a session that TLS knows more about.
+pub(crate) fn more(_error: &std::io::Error) -> Vec<String> {
+    Vec::new()
+}

@@ -1,0 +1,73 @@
+//! The rows of TLS.
+
+use super::Row;
+use crate::{KeyType, PeerRule, Pin, RawFamily, RawTransport, TlsVersion};
+
+pub(super) const REFUSED: &[Row] = &[
+    (
+        "--ssl-alpn with a name that is empty or longer than 255 bytes",
+        |raw| raw.tls.alpn = Some(vec!["h2".into(), String::new()]),
+        "Could not parse ALPN string QUITTING.",
+    ),
+    (
+        "--ssl-alpn with a name that is empty or longer than 255 bytes",
+        |raw| raw.tls.alpn = Some(vec!["a".repeat(256)]),
+        "Could not parse ALPN string QUITTING.",
+    ),
+    (
+        "--ssl-client-ca, --ssl-allow or --ssl-keytype without -l; --ssl-pin with -l",
+        |raw| raw.tls.allow = vec![PeerRule::Digest(Pin([0; 32]))],
+        "Invalid option combination: --ssl-allow with connect. QUITTING.",
+    ),
+    (
+        "--ssl-client-ca, --ssl-allow or --ssl-keytype without -l; --ssl-pin with -l",
+        |raw| {
+            raw.listen = true;
+            raw.tls.pins = vec![Pin([0; 32])];
+        },
+        "Invalid option combination: --ssl-pin with -l. QUITTING.",
+    ),
+    (
+        "--ssl-keytype with --ssl-cert",
+        |raw| {
+            raw.listen = true;
+            raw.tls.key_type = Some(KeyType::Rsa);
+            (raw.tls.certificate, raw.tls.key) = (Some("a".into()), Some("a".into()));
+        },
+        "Invalid option combination: --ssl-keytype and --ssl-cert. QUITTING.",
+    ),
+    (
+        "--ssl-passphrase-file without --ssl-key",
+        |raw| raw.tls.passphrase_file = Some("a".into()),
+        "Invalid option combination: --ssl-passphrase-file without --ssl-key. QUITTING.",
+    ),
+    (
+        "--ssl-allow with a name, without --ssl-verify, --ssl-trustfile or --ssl-client-ca",
+        |raw| {
+            raw.listen = true;
+            raw.tls.allow = vec![PeerRule::CommonName("a".into())];
+        },
+        "Invalid option combination: --ssl-allow with a name, without --ssl-client-ca. QUITTING.",
+    ),
+    (
+        "--ssl-verify with -U or --vsock, without --ssl-servername",
+        |raw| {
+            raw.family = Some(RawFamily::Unix);
+            raw.tls.verify = true;
+        },
+        "Invalid option combination: --ssl-verify without a name to expect. QUITTING.",
+    ),
+    (
+        "--ssl-min newer than --ssl-max",
+        |raw| (raw.tls.min, raw.tls.max) = (Some(TlsVersion::Tls13), Some(TlsVersion::Tls12)),
+        "Invalid option combination: --ssl-min is newer than --ssl-max. QUITTING.",
+    ),
+    (
+        "--ssl with -u: DTLS is not in this build",
+        |raw| {
+            raw.tls.wanted = true;
+            raw.transport = Some(RawTransport::Udp);
+        },
+        "DTLS (--ssl with -u) is not in this build. QUITTING.",
+    ),
+];

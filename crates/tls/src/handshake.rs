@@ -1,0 +1,116 @@
+//! A handshake under way, and what comes of it.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use conn::{Conn, Shape};
+use openssl::hash::MessageDigest;
+use openssl::x509::X509Ref;
+use plan::{PeerRule, Pin};
+
+use crate::error::Error;
+use crate::facts::{self, Facts, Verdict};
+use crate::stage::{CHUNK, Tls};
+use crate::trust::Finding;
+
+/// What the peer must be besides what the library has checked.
+pub(crate) enum Expect {
+    Server { verified: bool, pins: Arc<[Pin]> },
+    Client { verified: bool, allow: Arc<[PeerRule]> },
+}
+
+/// A handshake that has begun. Dropping it ends the connection.
+pub struct Waiting {
+    tls: Tls,
+    finding: Finding,
+    expect: Expect,
+    require_pq: bool,
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Waiting({:?})", self.tls.inner())
+    }
+}
+
+/// A connection that is secure.
+#[derive(Debug)]
+pub struct Secured {
+    /// The plaintext.
+    pub conn: Conn,
+    /// What was agreed.
+    pub facts: Facts,
+}
+
+impl Waiting {
+    pub(crate) fn new(tls: Tls, finding: Finding, expect: Expect, require_pq: bool) -> Self {
+        Self { tls, finding, expect, require_pq }
+    }
+
+    /// Runs the handshake to its end. There is no limit of time here: the caller has one.
+    ///
+    /// # Errors
+    /// Why the peer is not talked to.
+    pub async fn finish(mut self) -> Result<Secured, Error> {
+        if let Err(error) = poll_fn(|cx| self.tls.poll_handshake(cx)).await {
+            return Err(self.finding.error().unwrap_or(error));
+        }
+        let verdict = self.judge()?;
+        let facts = Facts::of(self.tls.ssl(), verdict);
+        if self.require_pq && !facts.is_post_quantum {
+            let group = facts.group.unwrap_or_else(|| "no group".into());
+            return Err(Error::NotPostQuantum { group });
+        }
+        let (info, chunk_max) = (self.tls.inner().info.clone(), self.tls.inner().chunk_max);
+        let mut conn = Conn::from_duplex(info, Shape::Stream, Box::new(self.tls));
+        conn.chunk_max = chunk_max.min(CHUNK);
+        Ok(Secured { conn, facts })
+    }
+
+    fn judge(&self) -> Result<Verdict, Error> {
+        let certificate = self.tls.ssl().peer_certificate();
+        let certificate = certificate.as_deref();
+        match &self.expect {
+            Expect::Server { verified, pins } => {
+                if !pins.is_empty() && !certificate.is_some_and(|c| is_pinned(c, pins)) {
+                    let key = certificate.map(|c| facts::Certificate::of(c).pin);
+                    return Err(Error::Pin { key: key.unwrap_or_else(|| "missing".into()) });
+                }
+                Ok(match (verified, pins.is_empty()) {
+                    (true, _) => Verdict::NameAndChain,
+                    (false, false) => Verdict::Pinned,
+                    (false, true) => Verdict::No,
+                })
+            }
+            Expect::Client { verified, allow } => {
+                if !allow.is_empty() && !certificate.is_some_and(|c| is_allowed(c, allow)) {
+                    let subject = certificate.map(|c| facts::Certificate::of(c).subject);
+                    return Err(Error::NotAllowed { subject: subject.unwrap_or_default() });
+                }
+                Ok(match (verified, allow.is_empty()) {
+                    (true, _) => Verdict::Chain,
+                    (false, false) => Verdict::Pinned,
+                    (false, true) => Verdict::No,
+                })
+            }
+        }
+    }
+}
+
+/// Whether the certificate or its key has one of these digests.
+fn is_pinned(certificate: &X509Ref, pins: &[Pin]) -> bool {
+    let whole = certificate.digest(MessageDigest::sha256()).map(|digest| digest.to_vec()).ok();
+    let digests = [whole, facts::key_digest(certificate)];
+    let mut digests = digests.into_iter().flatten();
+    digests.any(|digest| pins.iter().any(|pin| pin.0[..] == digest[..]))
+}
+
+fn is_allowed(certificate: &X509Ref, rules: &[PeerRule]) -> bool {
+    rules.iter().any(|rule| match rule {
+        PeerRule::CommonName(name) => facts::common_names(certificate).contains(name),
+        PeerRule::Name(name) => {
+            facts::names(certificate).iter().any(|own| own.eq_ignore_ascii_case(name))
+        }
+        PeerRule::Digest(pin) => is_pinned(certificate, std::slice::from_ref(pin)),
+    })
+}
