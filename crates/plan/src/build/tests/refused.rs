@@ -413,6 +413,15 @@ const REFUSED: &[Row] = &[
         |raw| {
             raw.exec.handover = true;
             raw.exec.exec = vec!["a".into()];
+            raw.sockets.rate = Some(crate::Rates { send: Some(1), recv: None });
+        },
+        "Invalid option combination: --exec-handover and --rate. QUITTING.",
+    ),
+    (
+        HANDOVER,
+        |raw| {
+            raw.exec.handover = true;
+            raw.exec.exec = vec!["a".into()];
             raw.transport = Some(RawTransport::Udp);
         },
         "Invalid option combination: --exec-handover and -u. QUITTING.",
@@ -460,7 +469,7 @@ const REFUSED: &[Row] = &[
 
 const EMPTY_COMMAND: &str = "The command of -e is empty. QUITTING.";
 const HANDOVER: &str = "--exec-handover with what needs the bytes (-C, -t, -d, -o, -x, -i, -q, --eof, \
-                        --send-only, --recv-only, --no-shutdown, --progress, --pty, -u)";
+                        --send-only, --recv-only, --no-shutdown, --progress, --rate, --pty, -u)";
 
 #[test]
 fn every_refused_combination_says_its_line() {
