@@ -271,9 +271,13 @@ fn speaks() -> Script {
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_only_sender_is_passed_on() {
     let none = Script::new;
-    // Of two: whether or not it has said something.
+    // Of two: when it has said something. A receiver without input ends before anybody has begun.
     assert_eq!(told(none(), [speaks().end(), none()]).await, [false, true]);
-    assert_eq!(told(none(), [none().wait(secs(1)).end(), none()]).await, [false, true]);
+    assert_eq!(told(none(), [none().wait(secs(1)).end(), none()]).await, [false, false]);
+    assert_eq!(told(none(), [none().end(), none().wait(secs(1)).end()]).await, [false, false]);
+    assert_eq!(told(none(), [none().end(), none(), speaks().end()]).await, [true, true, false]);
+    // Nor does it end one who is speaking.
+    assert_eq!(told(none(), [none().wait(secs(2)).end(), speaks()]).await, [false, false]);
     // Of three: when it alone has spoken.
     assert_eq!(told(none(), [speaks().end(), none(), none()]).await, [false, true, true]);
     assert_eq!(told(none(), [none().wait(secs(1)).end(), none(), none()]).await, [false; 3]);

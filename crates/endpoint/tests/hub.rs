@@ -158,6 +158,20 @@ async fn a_client_that_joins_after_the_end_sees_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_the_end_of_the_source_is_woken_by_that_alone() {
+    let (hub, _, _driver) = start(Script::new().wait(secs(60)).end(), SlowReader::Wait);
+    let _client = join(&hub, Script::new());
+    let (began, mut polls) = (Instant::now(), 0);
+    let mut ended = std::pin::pin!(hub.source_ended());
+    let counted = std::future::poll_fn(|cx| {
+        polls += 1;
+        ended.as_mut().poll(cx)
+    });
+    timeout(secs(120), counted).await.expect("the end");
+    assert_eq!((began.elapsed(), polls), (secs(60), 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_waits_for_the_first_client() {
     let (hub, source, _driver) = start(Script::new().recv("kept").end(), SlowReader::Wait);
     sleep(secs(60)).await;

@@ -34,11 +34,26 @@ fn the_end_of_the_only_sender_is_told_to_all_others() {
 fn two_see_what_they_would_see_without_a_broker() {
     let server = broker(&["--broker-eof"]).start();
     let (mut one, mut two) = (join(&server), join(&server));
+    one.send(b"a question");
     one.half_close();
-    assert_eq!(two.drain(), (Vec::new(), Ended::Fin));
+    assert_eq!(two.drain(), (b"a question".to_vec(), Ended::Fin));
     two.send(b"an answer");
     two.half_close();
     assert_eq!(one.drain(), (b"an answer".to_vec(), Ended::Fin));
+}
+
+#[test]
+fn receivers_with_an_empty_input_wait_for_the_sender() {
+    let server = broker(&["--broker-eof"]).start();
+    let mut receivers = [join(&server), join(&server)];
+    receivers.iter_mut().for_each(|receiver| receiver.half_close());
+    let mut third = join(&server);
+    let mut sender = join(&server);
+    sender.send(b"a file");
+    sender.half_close();
+    for receiver in receivers.iter_mut().chain([&mut third]) {
+        assert_eq!(receiver.drain(), (b"a file".to_vec(), Ended::Fin));
+    }
 }
 
 #[test]

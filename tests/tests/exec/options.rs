@@ -76,6 +76,7 @@ fn exec_limits_hold_in_the_command_and_not_for_us() {
     assert_eq!(rest(&mut client), "");
     let ended = server.finish().expect_code(0);
     assert!(ended.stderr.contains("was ended by signal 24."), "{}", ended.stderr);
+    assert!(ended.stderr.contains(" was ended by the system.\n  it had used up its"));
     // Too little memory to run at all is a failure of the command's, told by its loader.
     let (server, mut client) = served(&["--exec-limit", "mem=1M", "--exec-exit", "-e", "/bin/cat"]);
     assert_eq!(rest(&mut client), "");

@@ -85,8 +85,12 @@ impl Child {
     /// # Errors
     /// As [`Child::reap`].
     pub async fn stop(&self, grace: Duration) -> io::Result<Ended> {
-        let until = Instant::now() + grace;
         self.signal(SIGTERM);
+        self.see_off(Instant::now() + grace).await
+    }
+
+    /// Waits for it and its group, which have been told to end; who has not `until` then is killed.
+    async fn see_off(&self, until: Instant) -> io::Result<Ended> {
         if timeout_at(until, self.exited()).await.is_err() {
             self.signal(SIGKILL);
             self.exited().await;
@@ -135,9 +139,10 @@ impl Children {
         for child in &all {
             child.signal(SIGTERM);
         }
-        let began = Instant::now();
+        let until = Instant::now() + grace;
         for child in &all {
-            let _ = child.stop(grace.saturating_sub(began.elapsed())).await;
+            // Told once: to many programs a second SIGTERM means now, without cleaning up.
+            let _ = child.see_off(until).await;
         }
         // Nothing may be left to be woken by a group that has gone meanwhile.
         sleep(Duration::ZERO).await;

@@ -4,8 +4,9 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 /// Ours to set, and therefore never inherited: whoever runs us from a command of another `ncat` would
-/// pass on the wrong peer. `NCAT_PROXY_AUTH` holds a password.
-const NOT_INHERITED: [&str; 16] = [
+/// pass on the wrong peer. `NCAT_PROXY_AUTH` holds a password. What begins with `NCAT_TLS_` tells of the
+/// connection's TLS, so that of another connection must not be taken for it.
+const NOT_INHERITED: [&str; 8] = [
     "NCAT_REMOTE_ADDR",
     "NCAT_REMOTE_PORT",
     "NCAT_LOCAL_ADDR",
@@ -14,14 +15,6 @@ const NOT_INHERITED: [&str; 16] = [
     "NCAT_TARGET_ADDR",
     "NCAT_TARGET_PORT",
     "NCAT_PROXY_AUTH",
-    "NCAT_TLS_VERSION",
-    "NCAT_TLS_CIPHER",
-    "NCAT_TLS_GROUP",
-    "NCAT_TLS_ALPN",
-    "NCAT_TLS_SERVER_NAME",
-    "NCAT_TLS_PEER_SUBJECT",
-    "NCAT_TLS_PEER_SHA256",
-    "NCAT_TLS_PEER",
 ];
 
 /// The environment of every program of a run, to which each connection adds its own variables.
@@ -35,7 +28,10 @@ impl Environment {
     }
 
     fn from_pairs(pairs: impl Iterator<Item = (OsString, OsString)>) -> Self {
-        let ours = |name: &OsStr| NOT_INHERITED.iter().any(|taken| name == *taken);
+        let ours = |name: &OsStr| {
+            name.as_bytes().starts_with(b"NCAT_TLS_")
+                || NOT_INHERITED.iter().any(|taken| name == *taken)
+        };
         let kept = pairs.filter(|(name, _)| !ours(name));
         Self(kept.filter_map(|(name, value)| assignment(&name, &value)).collect())
     }
@@ -58,7 +54,12 @@ mod tests {
 
     #[test]
     fn passwords_and_other_peoples_peers_are_not_passed_on() {
-        let pairs = [("PATH", "/bin"), ("NCAT_PROXY_AUTH", "me:secret"), ("NCAT_REMOTE_PORT", "1")];
+        let pairs = [
+            ("PATH", "/bin"),
+            ("NCAT_PROXY_AUTH", "me:secret"),
+            ("NCAT_REMOTE_PORT", "1"),
+            ("NCAT_TLS_VERSION", "TLSv1.3"),
+        ];
         let pairs = pairs.map(|(name, value)| (name.into(), value.into()));
         let environment = Environment::from_pairs(pairs.into_iter());
         let all = environment.with(&[("NCAT_PROTO", "TCP".into())]);

@@ -5,9 +5,12 @@
 //!
 //! | | the client | the others |
 //! |---|---|---|
-//! | 1 | | there is one: two who are joined see what they would see without a broker |
+//! | 1 | has sent something | there is one: two who speak see what they would see without a broker |
 //! | 2 | has sent something | none has that may still speak |
-//! | 3 | | all have ended themselves: nobody may speak any more |
+//! | 3 | | all have ended themselves, and somebody has spoken: nobody may speak any more |
+//!
+//! The end of one who has said nothing says nothing: a receiver whose input is `/dev/null`, as every program's
+//! is that a script starts in the background, has ended before anybody has begun.
 //!
 //! Standard input counts among the others while it may still speak and has spoken; its own end is told by
 //! rule 2. Who was told the end and has ended itself counts no more. Only who is there is told: who joins
@@ -56,9 +59,11 @@ impl Shared {
             |id: &u64, client: &Client| from != Some(*id) && !(client.closing && client.ended);
         let others: Vec<&Client> =
             self.clients.iter().filter(|(id, client)| counts(id, client)).map(|(_, c)| c).collect();
-        let is_pair = from.is_some() && others.len() == 1;
+        let is_pair = from.is_some() && spoke && others.len() == 1;
         let is_last_voice = spoke && others.iter().all(|other| other.ended || !other.spoke);
-        let is_silence = from.is_some() && others.iter().all(|other| other.ended);
+        let has_been_spoken = spoke || others.iter().any(|other| other.spoke);
+        let is_silence =
+            from.is_some() && has_been_spoken && others.iter().all(|other| other.ended);
         if is_pair || is_last_voice || is_silence {
             for (id, client) in &mut self.clients {
                 if from != Some(*id) {

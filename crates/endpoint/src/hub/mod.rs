@@ -27,7 +27,6 @@ use std::time::Duration;
 use conn::{Conn, ConnInfo, Shape};
 use relay::Totals;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
 
 pub use broker::Broker;
 pub use chat::Chat;
@@ -132,10 +131,15 @@ impl Hub {
 
     /// Waits until the source has ended; with `-q` and `--send-only` that ends the listener.
     pub async fn source_ended(&self) {
-        // Asked rarely and answered once: a short timer is simpler than one more list of wakers.
-        while !self.is_source_ended() {
-            sleep(Duration::from_millis(20)).await;
-        }
+        std::future::poll_fn(|cx| {
+            let mut shared = lock(&self.shared);
+            if shared.source_ended {
+                return Poll::Ready(());
+            }
+            shared.end_awaited = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Has every client of a broker see the end, after what waits for it.

@@ -34,6 +34,8 @@ pub(super) struct Shared {
     /// The driver does not read, since some client is full.
     pub(super) driver_is_held: bool,
     pub(super) source_ended: bool,
+    /// Who waits for the end of the source.
+    pub(super) end_awaited: Option<Waker>,
     /// The source was asked and has given nothing for a while. Only the driver can say so: a source
     /// that a full client holds back has not been asked.
     pub(super) quiet: bool,
@@ -69,6 +71,7 @@ impl Shared {
             driver: None,
             driver_is_held: false,
             source_ended: !reads,
+            end_awaited: None,
             quiet: false,
             flushed: None,
             owes: false,
@@ -116,6 +119,9 @@ impl Shared {
     /// The source has no more to give.
     pub(super) fn end_source(&mut self) {
         self.source_ended = true;
+        if let Some(waker) = self.end_awaited.take() {
+            waker.wake();
+        }
         self.host_ended();
         self.wake_clients();
     }

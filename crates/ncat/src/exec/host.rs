@@ -112,8 +112,21 @@ impl Host {
         session.local_is_program(running.exited());
         let outcome = running.attend(session.run()).await.unwrap_or_else(|| stopped(&totals));
         self.talk.closed(peer, &outcome, began.elapsed());
-        let (status, timed_out) = running.see_out(is_our_end(&outcome)).await;
+        let is_our_end = is_our_end(&outcome);
+        let (status, timed_out) = running.see_out(is_our_end).await;
+        if !is_our_end && !timed_out {
+            self.tell_limit(peer, status);
+        }
         End { outcome: Some(outcome), status, not_started: None, timed_out }
+    }
+
+    /// A command that is killed by its limit says nothing itself.
+    fn tell_limit(&self, peer: &str, ended: Option<Ended>) {
+        let is_killed = matches!(ended, Some(Ended::Signal(SIGKILL | SIGXCPU)));
+        if is_killed && self.spec.limits.cpu.is_some() {
+            let more = ["it had used up its processor time (--exec-limit cpu=TIME)".into()];
+            self.talk.error(&format!("The command for {peer} was ended by the system."), &more);
+        }
     }
 
     /// The command has the socket; our copy is for a polite end.
@@ -151,6 +164,10 @@ impl Host {
         Running::new(child, &self.children, &self.talk, peer, self.spec.timeout)
     }
 }
+
+/// What the system sends to who has used up its processor time (setrlimit(2)).
+const SIGKILL: i32 = 9;
+const SIGXCPU: i32 = 24;
 
 /// Whether we ended the session, not the peer and not the command: then the command is stopped.
 fn is_our_end(outcome: &Outcome) -> bool {

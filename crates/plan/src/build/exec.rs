@@ -21,6 +21,7 @@ fn handover_conflict(facts: &Facts<'_>) -> Option<&'static str> {
         (raw.no_shutdown, "--no-shutdown"),
         (raw.eof.is_some(), "--eof"),
         (raw.progress, "--progress"),
+        (raw.sockets.rate.is_some(), "--rate"),
         (raw.exec.pty, "--pty"),
         (facts.keeps_datagrams(), "-u"),
         (raw.tls.is_wanted(), "--ssl"),
@@ -60,7 +61,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule_with(
         "--exec-handover with what needs the bytes (-C, -t, -d, -o, -x, -i, -q, --eof, --send-only, \
-         --recv-only, --no-shutdown, --progress, --pty, -u, --ssl)",
+         --recv-only, --no-shutdown, --progress, --rate, --pty, -u, --ssl)",
         |f| handover_conflict(f).is_some(),
         |f| {
             let name = handover_conflict(f).unwrap_or_default();

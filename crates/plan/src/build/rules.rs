@@ -163,6 +163,12 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
         "Sorry, you gave too many source route hops. QUITTING.",
     ),
     rule(
+        // Ncat takes an empty list, and sends without a route.
+        "-g without a hop",
+        |f| f.has_route() && f.raw.route.hops().next().is_none(),
+        "No source route hop given. QUITTING.\n  hint: -g ADDRESS[,ADDRESS...], or leave out -g",
+    ),
+    rule(
         "--proxy-dns with another word",
         |f| f.values("proxy-dns").any(|v| !["local", "remote", "both", "none"].contains(&v)),
         "Invalid proxy DNS type. QUITTING.\n  hint: one of local, remote, both, none",

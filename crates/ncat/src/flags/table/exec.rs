@@ -30,7 +30,7 @@ pub(super) const ITEMS: &[Item] = &[
          behind. The environment tells NCAT_REMOTE_ADDR, NCAT_REMOTE_PORT, NCAT_LOCAL_ADDR, \
          NCAT_LOCAL_PORT, NCAT_PROTO and, when connecting, NCAT_TARGET_ADDR and NCAT_TARGET_PORT. A \
          command is stopped (SIGTERM, two seconds later SIGKILL) with its process group when we end: by \
-         a signal, -i, -q or --exec-timeout. With -u each piece of output that is read is a datagram.",
+         a signal, -i, -q or --exec-timeout. With -u each write of its output is a datagram.",
     )
     .better(
         "output is delivered to its end, both directions are independent, nothing but 0, 1 and 2 is \

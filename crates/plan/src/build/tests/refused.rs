@@ -88,6 +88,14 @@ const REFUSED: &[Row] = &[
         "Sorry, you gave too many source route hops. QUITTING.",
     ),
     (
+        "-g without a hop",
+        |raw| {
+            raw.family = Some(RawFamily::V4);
+            raw.route.hops.push(",".into());
+        },
+        "No source route hop given. QUITTING.",
+    ),
+    (
         "--proxy-dns with another word",
         |raw| later(raw, "proxy-dns", Some("foo")),
         "Invalid proxy DNS type. QUITTING.",
@@ -390,6 +398,15 @@ const REFUSED: &[Row] = &[
         |raw| {
             raw.exec.handover = true;
             raw.exec.exec = vec!["a".into()];
+            raw.sockets.rate = Some(crate::Rates { send: Some(1), recv: None });
+        },
+        "Invalid option combination: --exec-handover and --rate. QUITTING.",
+    ),
+    (
+        HANDOVER,
+        |raw| {
+            raw.exec.handover = true;
+            raw.exec.exec = vec!["a".into()];
             raw.transport = Some(RawTransport::Udp);
         },
         "Invalid option combination: --exec-handover and -u. QUITTING.",
@@ -437,7 +454,7 @@ const REFUSED: &[Row] = &[
 
 const EMPTY_COMMAND: &str = "The command of -e is empty. QUITTING.";
 const HANDOVER: &str = "--exec-handover with what needs the bytes (-C, -t, -d, -o, -x, -i, -q, --eof, \
-                        --send-only, --recv-only, --no-shutdown, --progress, --pty, -u, --ssl)";
+                        --send-only, --recv-only, --no-shutdown, --progress, --rate, --pty, -u, --ssl)";
 
 #[test]
 fn every_refused_combination_says_its_line() {
