@@ -23,11 +23,7 @@ _ncat() {
 
     case "${cmd}" in
         ncat)
-<<<<<<< HEAD
             opts="-4 -6 -U -u -n -p -s -z -l -k -m -g -G -C -t -w -i -q -d -o -x -v -h -e -c --unixsock --udp --nodns --source-port --source --listen --keep-open --max-conns --allow --allowfile --deny --denyfile --slow-reader --vsock --sctp --mptcp --nodelay --keepalive --sndbuf --rcvbuf --tos --dscp --ttl --bind-device --mark --fastopen --congestion --backlog --user-timeout --rate --ready-fd --broker --chat --broker-eof --history --compat --crlf --telnet --send-only --recv-only --no-shutdown --eof --datagram-size --wait --idle-timeout --delay --output --hex-dump --append-output --verbose --progress --json --json-fd --explain --help --version --exec --sh-exec --exec-exit --exec-timeout --exec-limit --pty --exec-handover"
-=======
-            opts="-4 -6 -U -u -n -p -s -z -l -k -m -g -G -C -t -w -i -q -d -o -x -v -h --unixsock --udp --nodns --source-port --source --listen --keep-open --max-conns --allow --allowfile --deny --denyfile --slow-reader --vsock --sctp --mptcp --nodelay --keepalive --sndbuf --rcvbuf --tos --dscp --ttl --bind-device --mark --fastopen --congestion --backlog --user-timeout --rate --ready-fd --broker --chat --broker-eof --history --compat --crlf --telnet --send-only --recv-only --no-shutdown --eof --datagram-size --wait --idle-timeout --delay --output --hex-dump --append-output --verbose --progress --json --json-fd --explain --help --version"
->>>>>>> tls
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -7,7 +7,9 @@ use testkit::script::Ended;
 use crate::stage::Mode::{
     Idle, KeepOpen, Listen, ListenKeep, NoShutdown, Plain, Quit, RecvOnly, SendOnly,
 };
-use crate::stage::Transport::{Tcp, Tls, Unix};
+#[cfg(feature = "tls")]
+use crate::stage::Transport::Tls;
+use crate::stage::Transport::{Tcp, Unix};
 use crate::stage::{ABSENCE, Gone, Mode, Stage, Transport};
 
 macro_rules! cells {

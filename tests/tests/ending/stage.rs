@@ -17,6 +17,7 @@ pub(crate) enum Transport {
     Tcp,
     Unix,
     /// Over TCP.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "the program has no TLS"))]
     Tls,
 }
 
