@@ -167,10 +167,6 @@ fn what_is_refused() {
     for (line, first) in [
         ("--chat h", "Ncat: Invalid option combination: `--chat' with connect. QUITTING."),
         (
-            "--broker -U x",
-            "Ncat: Connection brokering not supported when using Unix domain sockets. QUITTING.",
-        ),
-        (
             "-l --broker-eof",
             "Ncat: Invalid option combination: --broker-eof without --broker. QUITTING.",
         ),

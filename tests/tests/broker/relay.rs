@@ -4,7 +4,7 @@ use testkit::script::{Ended, Peer as Client};
 
 use super::room::{SILENCE, broker, hears, join, join_v6, name};
 use super::serve_support::{
-    PATIENCE, Peer, Process, Watch, assert_same, eventually, ncat, noise, on_thread, peer,
+    PATIENCE, Peer, Process, Watch, assert_same, eventually, ncat, noise, on_thread, peer, scratch,
 };
 
 #[test]
@@ -174,4 +174,28 @@ fn access_rules_are_those_of_every_listener() {
     server.said("New connection denied: not allowed\n");
     drop(socket);
     inside.assert_silent_for(SILENCE);
+}
+
+/// Ncat has no broker on Unix sockets. Datagrams from whoever has an address of its own.
+#[test]
+fn unix_sockets_meet() {
+    for flags in [&["-U"][..], &["-U", "-u"]] {
+        let dir = scratch();
+        let path = dir.path().join("room");
+        let path = path.to_str().unwrap();
+        let server = ncat(["-v", "--broker"]).args(flags).args([path]).held().start();
+        server.said("Listening on");
+        let mut clients: Vec<Process> =
+            (0..3).map(|_| ncat(flags).args([path]).held().start()).collect();
+        for (n, client) in clients.iter_mut().enumerate() {
+            client.send(b"here ");
+            eventually("it is in", || {
+                (server.messages().matches("Connection from").count() > n).then_some(())
+            });
+        }
+        clients[2].send(b"to both");
+        for client in &clients[..2] {
+            client.printed("to both");
+        }
+    }
 }

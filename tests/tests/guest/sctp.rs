@@ -246,3 +246,22 @@ fn sctp_connecting_has_a_deadline() {
     client(&["-w", "1s", "203.0.113.7", "9"]).run().expect_code(1);
     assert!(started.elapsed() < Duration::from_secs(10));
 }
+
+#[ignore = "needs SCTP"]
+#[test]
+fn sctp_carries_commands_and_a_broker() {
+    let (server, port) = listener(&["-k", "-c", "echo $NCAT_PROTO; cat", "0"]);
+    for word in ["one\n", "two\n"] {
+        let ended = client(&["-q1s", "127.0.0.1", &port]).bytes(word).run().expect_code(0);
+        assert_eq!(String::from_utf8_lossy(&ended.stdout), format!("SCTP\n{word}"));
+    }
+    server.signal(Signal::TERM);
+    server.finish().expect_code(143);
+    let (server, port) = listener(&["--broker", "0"]);
+    let mut clients = [(); 2].map(|()| client(&["127.0.0.1", &port]).held().start());
+    testkit::eventually("both clients", || {
+        (server.messages().matches("Connection from").count() == 2).then_some(())
+    });
+    clients[0].send(b"to the other");
+    assert_eq!(clients[1].wait_output(12), b"to the other");
+}

@@ -126,3 +126,12 @@ fn vsock_with_socat() {
     ncat(["--vsock", "1", "70020"]).bytes(sent.clone()).run().expect_code(0);
     data::assert_same("to socat", &other.finish().expect_code(0).stdout, &sent);
 }
+
+#[ignore = "needs vsock"]
+#[test]
+fn vsock_carries_commands() {
+    let (server, port) = listener(&["-e", "/bin/cat", "0"]);
+    let ended = ncat(["--vsock", "1", &port]).bytes("echo").run().expect_code(0);
+    assert_eq!(ended.stdout, b"echo");
+    server.finish().expect_code(0);
+}

@@ -187,11 +187,6 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
         "Proxy option not supported when using Unix domain sockets. QUITTING.",
     ),
     rule(
-        "-U with --broker or --chat",
-        |f| f.unix && f.brokers(),
-        "Connection brokering not supported when using Unix domain sockets. QUITTING.",
-    ),
-    rule(
         "-U with -p",
         |f| f.unix && f.raw.source_port.is_some(),
         "Specifying source port when using Unix domain sockets doesn't make sense. QUITTING.",
@@ -205,11 +200,6 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
         "--vsock with --proxy or --proxy-type",
         |f| f.vsock && f.proxies(),
         "Proxy option not supported when using vsock sockets. QUITTING.",
-    ),
-    rule(
-        "--vsock with --broker or --chat",
-        |f| f.vsock && f.brokers(),
-        "Connection brokering not supported when using vsock sockets. QUITTING.",
     ),
     rule(
         "--vsock with -g",

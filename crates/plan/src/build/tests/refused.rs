@@ -119,14 +119,6 @@ const REFUSED: &[Row] = &[
         "Proxy option not supported when using Unix domain sockets. QUITTING.",
     ),
     (
-        "-U with --broker or --chat",
-        |raw| {
-            raw.family = Some(RawFamily::Unix);
-            raw.broker.chat = true;
-        },
-        "Connection brokering not supported when using Unix domain sockets. QUITTING.",
-    ),
-    (
         "-U with -p",
         |raw| {
             raw.family = Some(RawFamily::Unix);
@@ -149,14 +141,6 @@ const REFUSED: &[Row] = &[
             later(raw, "proxy-type", Some("http"));
         },
         "Proxy option not supported when using vsock sockets. QUITTING.",
-    ),
-    (
-        "--vsock with --broker or --chat",
-        |raw| {
-            raw.family = Some(RawFamily::Vsock);
-            raw.broker.broker = true;
-        },
-        "Connection brokering not supported when using vsock sockets. QUITTING.",
     ),
     (
         "--vsock with -g",
