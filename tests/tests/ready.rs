@@ -331,3 +331,17 @@ fn the_service_manager_is_told_when_we_listen_and_when_we_stop() {
         server.wait().expect_code(0);
     }
 }
+
+/// What is meant for us must not be taken by a command for its own.
+#[test]
+fn a_command_finds_nothing_that_was_meant_for_us() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let script = "env | grep -c -E '^(LISTEN_|NOTIFY_SOCKET)'; ls /proc/$$/fd | wc -l";
+    let line = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=x \
+                NOTIFY_SOCKET=@ncat-nobody exec \"$NCAT\" -l -c \"$SCRIPT\"";
+    let server = shell(line).env("SCRIPT", script).input(Input::Fd(listener.into())).start();
+    let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    assert_eq!(read_all(client), "0\n3\n");
+    server.finish().expect_code(0);
+}
