@@ -252,7 +252,7 @@ fn sctp_connecting_has_a_deadline() {
 fn sctp_carries_commands_and_a_broker() {
     let (server, port) = listener(&["-k", "-c", "echo $NCAT_PROTO; cat", "0"]);
     for word in ["one\n", "two\n"] {
-        let ended = client(&["-q1s", "127.0.0.1", &port]).bytes(word).run().expect_code(0);
+        let ended = client(&["127.0.0.1", &port]).bytes(word).run().expect_code(0);
         assert_eq!(String::from_utf8_lossy(&ended.stdout), format!("SCTP\n{word}"));
     }
     server.signal(Signal::TERM);
