@@ -276,6 +276,8 @@ async fn the_end_of_the_only_sender_is_passed_on() {
     assert_eq!(told(none(), [none().wait(secs(1)).end(), none()]).await, [false, false]);
     assert_eq!(told(none(), [none().end(), none().wait(secs(1)).end()]).await, [false, false]);
     assert_eq!(told(none(), [none().end(), none(), speaks().end()]).await, [true, true, false]);
+    // When all have ended there is nothing left to wait for, for the last one either.
+    assert_eq!(told(none(), [none().end(), speaks().end()]).await, [true, true]);
     // Nor does it end one who is speaking.
     assert_eq!(told(none(), [none().wait(secs(2)).end(), speaks()]).await, [false, false]);
     // Of three: when it alone has spoken.

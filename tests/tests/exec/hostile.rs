@@ -1,6 +1,6 @@
 //! Commands that behave badly.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::Shutdown;
 
 use super::serve_support::{Watch, eventually};

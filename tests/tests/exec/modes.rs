@@ -81,7 +81,13 @@ fn our_own_input_and_output_are_left_alone() {
 fn unix_streams() {
     let dir = scratch();
     let path = dir.path().join("s");
-    let server = ncat(["-v", "-lkU", path.to_str().unwrap(), "-c", "cat; env | grep NCAT | sort"]);
+    let server = ncat([
+        "-v",
+        "-lkU",
+        path.to_str().unwrap(),
+        "-c",
+        "cat; env | grep -E ^NCAT_[LPR].*[RTO]= | grep -v REQUIRE | sort",
+    ]);
     let server = server.start();
     server.said("Listening on");
     for _ in 0..2 {

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 1 | has sent something | there is one: two who speak see what they would see without a broker |
 //! | 2 | has sent something | none has that may still speak |
-//! | 3 | | all have ended themselves, and somebody has spoken: nobody may speak any more |
+//! | 3 | | all have ended themselves, and somebody has spoken: nobody may speak any more, and it is told too |
 //!
 //! The end of one who has said nothing says nothing: a receiver whose input is `/dev/null`, as every program's
 //! is that a script starts in the background, has ended before anybody has begun.
@@ -64,9 +64,11 @@ impl Shared {
         let has_been_spoken = spoke || others.iter().any(|other| other.spoke);
         let is_silence =
             from.is_some() && has_been_spoken && others.iter().all(|other| other.ended);
+        // Then it has nobody left to hear either.
+        let hears_no_more = is_silence && !others.is_empty();
         if is_pair || is_last_voice || is_silence {
             for (id, client) in &mut self.clients {
-                if from != Some(*id) {
+                if from != Some(*id) || hears_no_more {
                     client.close();
                 }
             }
