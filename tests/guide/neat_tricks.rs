@@ -70,7 +70,8 @@ fn chain_ncats_together_in_a_pipeline() {
     let Some(world) = World::new() else { return };
     let log = noise(2_000_000);
     fs::write(world.file("host1", "log.txt"), &log).unwrap();
-    let last = world.at("host3", "ncat -l > log.txt").start();
+    // Somebody sits at its keyboard and types nothing: an input that ends would be an end for host2.
+    let last = world.at("host3", "ncat -l > log.txt").held().start();
     world.listens("host3", 31337);
     let middle = world.at("host2", "ncat -l | ncat host3").start();
     world.listens("host2", 31337);
@@ -85,7 +86,8 @@ fn chain_ncats_together_with_sh_exec() {
     let Some(world) = World::new() else { return };
     let log = noise(2_000_000);
     fs::write(world.file("host1", "log.txt"), &log).unwrap();
-    let last = world.at("host3", "ncat -l > log.txt").start();
+    // Somebody sits at its keyboard and types nothing: an input that ends would be an end for host2.
+    let last = world.at("host3", "ncat -l > log.txt").held().start();
     world.listens("host3", 31337);
     let middle = world.at("host2", r#"ncat -l --sh-exec "ncat host3""#).start();
     world.listens("host2", 31337);
