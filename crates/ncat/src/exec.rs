@@ -19,7 +19,6 @@ use relay::{EndedBy, Outcome};
 
 use crate::connect;
 use crate::exit::Exit;
-use crate::local;
 use crate::progress::Progress;
 use crate::run::Context;
 use crate::signals::Signals;
@@ -57,7 +56,11 @@ pub(crate) fn prepare(context: &Context) -> Result<Option<Launch>, OpenError> {
         pty: spec.pty,
         no_input: flow == Flow::SendOnly,
         no_output: flow == Flow::RecvOnly,
-        messages: local::is_message(&context.plan).then_some(context.plan.limits.datagram_size),
+        messages: context
+            .plan
+            .transport()
+            .is_message()
+            .then_some(context.plan.limits.datagram_size),
     };
     let program = endpoint::exec::Launch::new(&spec.path, &spec.args, limits(spec.limits), wiring)
         .map_err(|error| OpenError::Exec { path: spec.path.clone().into(), error })?;

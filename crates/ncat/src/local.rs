@@ -64,11 +64,6 @@ fn is_broker(plan: &Plan) -> bool {
     matches!(&plan.mode, Mode::Listen(listen) if listen.broker.is_some())
 }
 
-/// Whether the plan's transport keeps boundaries.
-pub(crate) fn is_message(plan: &Plan) -> bool {
-    plan.transport().is_message()
-}
-
 /// Puts the stages around a connection that belong next to the wire.
 pub(crate) fn dress(plan: &Plan, mut remote: Conn) -> Conn {
     for stage in &plan.stages {

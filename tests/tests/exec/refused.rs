@@ -33,7 +33,7 @@ fn row_25_a_command_that_cannot_be_run_is_explained_and_the_peer_sees_an_end() {
             client.write_all(b"is anybody there?").unwrap();
             assert_eq!(rest(&mut client), "", "an end, no reset");
         }
-        let said = server.messages();
+        let said = server.said("  hint: ");
         let wanted = format!("exec: {reason}\n  running {command}\n  hint: ");
         assert!(said.contains(&wanted) && said.contains(hint), "{said}");
         server.stop().expect_code(143);
