@@ -118,7 +118,6 @@ const REFUSED: &[&str] = &[
     "-U --proxy x a",
     "-U --proxy-type http a",
     "-U --proxy x --ssl --broker a",
-    "-U --chat a",
     "-U -p 3 a",
     "-U -p 70000 a",
     "-U -g 1.2.3.4 a",
