@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay::{AfterLocalEnd, EndedBy, OnRemoteEnd, Outcome, Rules, Session, Totals};
+use relay::{AfterLocalEnd, EndedBy, OnRemoteEnd, Outcome, Rules, Session, Side, Totals};
 use testkit::scripted::{Record, Script};
 use tokio::time::{Instant, sleep};
 
 const EPIPE: i32 = 32;
 const EIO: i32 = 5;
+const ECONNRESET: i32 = 104;
 
 fn ms(time: u64) -> Duration {
     Duration::from_millis(time)
@@ -110,4 +111,53 @@ async fn what_it_does_not_take_does_not_hold_up_a_timer() {
     let rules = Rules { after_local_end: AfterLocalEnd::For(ms(500)), ..Rules::default() };
     let seen = run(local, Script::new().recv("x").wait(ms(100)).recv("y"), rules, None).await;
     assert_eq!((seen.outcome.ended_by, seen.time), (EndedBy::QuitTimer, ms(500)));
+}
+
+/// A program that talks for ever, a second between its words, and takes all it is told.
+fn talks(words: usize) -> Script {
+    (0..words).fold(Script::new(), |script, _| script.wait(ms(1_000)).recv("word"))
+}
+
+fn failed(outcome: &Outcome) -> (Side, Option<i32>) {
+    let error = outcome.error.as_ref().expect("it failed");
+    (error.side, error.error.raw_os_error())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_fails_at_the_nth_word_fails_the_session_and_not_later() {
+    for n in 0..8 {
+        let remote = (0..n).fold(Script::new(), |script, _| script.accept(4));
+        let seen = run(talks(100), remote.fail_send(ECONNRESET), Rules::default(), None).await;
+        assert_eq!(failed(&seen.outcome), (Side::Remote, Some(ECONNRESET)), "word {n}");
+        assert_eq!(seen.remote.sent(), "word".repeat(n).as_bytes());
+        // Heard out for a few seconds at most: this peer neither says anything nor ends.
+        assert!(seen.time < ms(1_000 * (n as u64 + 7)), "{:?}", seen.time);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_before_a_reset_is_the_programs() {
+    for n in 0..8 {
+        let remote = (0..n).fold(Script::new(), |script, _| script.recv("heard").wait(ms(100)));
+        let seen = run(talks(100), remote.reset(), Rules::default(), None).await;
+        assert_eq!(failed(&seen.outcome), (Side::Remote, Some(ECONNRESET)), "word {n}");
+        assert_eq!(seen.local.sent(), "heard".repeat(n).as_bytes());
+        assert_eq!(seen.outcome.received, 5 * n as u64);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_whose_output_cannot_be_read_fails_the_session() {
+    for n in 1..8 {
+        let seen = run(
+            talks(n).give(testkit::scripted::Give::Fail(EIO)),
+            Script::new().recv("in"),
+            Rules::default(),
+            None,
+        )
+        .await;
+        assert_eq!(failed(&seen.outcome), (Side::LocalInput, Some(EIO)), "word {n}");
+        assert_eq!(seen.remote.sent(), "word".repeat(n).as_bytes());
+        assert_eq!(seen.local.sent(), b"in");
+    }
 }

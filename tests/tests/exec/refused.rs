@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use super::serve_support::{Watch, ncat, scratch};
-use super::{connect, rest};
+use super::{connect, rest, some};
 
 #[test]
 fn row_25_a_command_that_cannot_be_run_is_explained_and_the_peer_sees_an_end() {
@@ -111,5 +111,32 @@ fn no_process_to_be_had_is_said_and_not_the_end() {
     server.said("exec: Resource temporarily unavailable\n");
     server.said("hint: this user or system has as many processes as it may");
     assert_eq!(rest(&mut connect(port)), "");
+    server.stop().expect_code(143);
+}
+
+#[test]
+fn no_descriptors_for_its_pipes_is_said_and_not_the_end() {
+    // One client's command has its pipes; the next ones come until there are no descriptors left.
+    let line = format!(
+        "exec prlimit --nofile=64 {} -v -lk 127.0.0.1 0 -e /bin/cat",
+        testkit::process::ncat_path().display()
+    );
+    let server = testkit::process::shell(&line).start();
+    let port = server.port();
+    let mut first = connect(port);
+    first.write_all(b"here").unwrap();
+    assert_eq!(some(&mut first, 4), "here");
+    let crowd: Vec<_> = (0..60).map(|_| connect(port)).collect();
+    server.said("Too many open files");
+    first.write_all(b"still").unwrap();
+    assert_eq!(some(&mut first, 5), "still");
+    drop(crowd);
+    super::eventually("a place for the next one", || {
+        let mut next = connect(port);
+        next.write_all(b"again").unwrap();
+        let mut got = [0; 5];
+        std::io::Read::read_exact(&mut next, &mut got).ok()?;
+        (&got == b"again").then_some(())
+    });
     server.stop().expect_code(143);
 }

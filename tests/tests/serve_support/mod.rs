@@ -3,6 +3,8 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of this")]
 #![allow(unreachable_pub, reason = "a module shared by test files")]
 
+pub mod lab;
+
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;

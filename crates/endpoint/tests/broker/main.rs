@@ -1,91 +1,12 @@
 //! The broker: what one says goes to all others, some of which are slow. On a clock that stands still.
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+mod faults;
+mod rig;
 
-use endpoint::hub::{Broker, Chat, Driver, Hub, HubError, QUEUE_BYTES, SlowReader, broker};
-use relay::{OnRemoteEnd, Rules, Session, Totals};
-use testkit::scripted::{Record, Script, Take};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
-
-const PIECE: usize = 64 * 1024;
-const MIB: usize = 1024 * 1024;
-const CUT: SlowReader = SlowReader::Disconnect(Duration::from_secs(5));
-
-fn secs(time: u64) -> Duration {
-    Duration::from_secs(time)
-}
-
-/// Numbered bytes, so that a lost or doubled one shows.
-fn data(len: usize) -> Vec<u8> {
-    (0..len).map(|i| (i % 251) as u8).collect()
-}
-
-/// A client that sends `len` bytes as fast as they are taken.
-fn sender(len: usize) -> Script {
-    Script::new().recv_split(data(len), &vec![PIECE; len.div_ceil(PIECE)])
-}
-
-fn plain() -> Broker {
-    Broker {
-        relays: true,
-        sends: true,
-        passes_end: false,
-        drops_half_closed: false,
-        history_bytes: 0,
-        chat: None,
-        transcript: None,
-    }
-}
-
-fn start(input: Script, slow: SlowReader, spec: Broker) -> (Hub, JoinHandle<HubError>, Record) {
-    let (local, record) = input.conn();
-    let (hub, driver): (Hub, Driver) = broker(local, slow, true, 0, spec);
-    (hub, tokio::spawn(driver), record)
-}
-
-/// A client whose connection is a script.
-struct Client {
-    remote: Record,
-    /// Bytes that were waiting when it was cut, and when that was.
-    cut: Arc<OnceLock<(u64, Instant)>>,
-    session: JoinHandle<()>,
-}
-
-impl Client {
-    /// What it got, as text.
-    fn heard(&self) -> String {
-        String::from_utf8_lossy(&self.remote.sent()).into_owned()
-    }
-
-    fn is_cut(&self) -> bool {
-        self.cut.get().is_some()
-    }
-
-    fn leave(self) {
-        self.session.abort();
-    }
-}
-
-fn join(hub: &Hub, remote: Script) -> Client {
-    let totals = Arc::new(Totals::default());
-    let (local, signal) = hub.attach(Arc::clone(&totals), "192.0.2.1:9");
-    let (remote, record) = remote.conn();
-    let rules = Rules { on_remote_end: OnRemoteEnd::Continue, ..Rules::default() };
-    let session = Session::new(local, remote, rules, totals);
-    let noted: Arc<OnceLock<(u64, Instant)>> = Arc::default();
-    let cut = Arc::clone(&noted);
-    let session = tokio::spawn(async move {
-        tokio::select! {
-            _ = session.run() => {}
-            Ok(waiting) = signal => {
-                let _ = noted.set((waiting, Instant::now()));
-            }
-        }
-    });
-    Client { remote: record, cut, session }
-}
+use endpoint::hub::{Broker, Chat, QUEUE_BYTES, SlowReader};
+use rig::{CUT, Client, MIB, PIECE, data, join, plain, secs, sender, start};
+use testkit::scripted::{Script, Take};
+use tokio::time::{Duration, Instant, sleep};
 
 #[tokio::test(start_paused = true)]
 async fn to_all_others_and_not_back() {
