@@ -178,3 +178,14 @@ fn a_reset_ends_the_session_and_is_told() {
     let ended = server.finish().expect_code(1);
     assert!(ended.stderr.contains("Ncat: Connection reset by peer."), "{}", ended.stderr);
 }
+
+#[test]
+fn killed_outright_we_leave_it_the_end_of_its_input() {
+    let (server, mut client) = served(&["-c", "echo $$; read line; exec cat"]);
+    let digits = std::iter::from_fn(|| Some(some(&mut client, 1)).filter(|byte| byte != "\n"));
+    let pid: u32 = digits.collect::<String>().parse().unwrap();
+    assert!(is_alive(pid));
+    server.signal(Signal::KILL);
+    server.finish();
+    wait_gone(pid);
+}
