@@ -99,7 +99,8 @@ impl Preface {
     fn too_late(&self, dialogue: &Dialogue, limit: Duration) -> Insecure {
         let (name, limit) = (self.protocol.name(), limit.as_secs_f64());
         let so_far = dialogue.ended().more(self.protocol);
-        let mut more = vec![format!("the dialogue of {name} before TLS was not done within {limit} s (-w)")];
+        let mut more =
+            vec![format!("the dialogue of {name} before TLS was not done within {limit} s (-w)")];
         more.extend(so_far);
         Insecure { reason: "TIMEOUT".into(), more, is_authentication: false }
     }
@@ -112,7 +113,8 @@ async fn hold(dialogue: &mut Dialogue, conn: &mut Conn, talk: &Talk) -> Result<(
     loop {
         tell(dialogue, talk);
         let output = Bytes::from(dialogue.take_output());
-        let mut output: VecDeque<Bytes> = Some(output).into_iter().filter(|o| !o.is_empty()).collect();
+        let mut output: VecDeque<Bytes> =
+            Some(output).into_iter().filter(|o| !o.is_empty()).collect();
         poll_fn(|cx| conn.poll_send_all(cx, &mut output)).await?;
         if progress == Progress::Ready {
             return nothing_follows(dialogue, conn).await;

@@ -42,7 +42,8 @@ fn greeted(line: &[u8]) -> Result<(), Refusal> {
 
 /// What an answer means, unless it is one that nobody asked for.
 fn answered(line: &[u8]) -> Result<Option<Progress>, Refusal> {
-    let Some(result) = line.strip_prefix(TAG.as_bytes()).and_then(|rest| rest.strip_prefix(b" ")) else {
+    let Some(result) = line.strip_prefix(TAG.as_bytes()).and_then(|rest| rest.strip_prefix(b" "))
+    else {
         let is_untagged = line.starts_with(b"*");
         let is_end = line.strip_prefix(b"* ").is_some_and(|rest| begins(rest, "BYE"));
         return match (is_untagged, is_end) {

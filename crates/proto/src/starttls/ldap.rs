@@ -95,7 +95,8 @@ fn response(message: &[u8]) -> Option<Response<'_>> {
     let (code, rest) = element(content, ENUMERATED)?;
     let (_matched, rest) = element(rest, OCTETS)?;
     let (diagnostic, _) = element(rest, OCTETS)?;
-    let is_ours = id.iter().fold(0_u64, |id, byte| id << 8 | u64::from(*byte)) == 1 && id.len() <= 4;
+    let is_ours =
+        id.iter().fold(0_u64, |id, byte| id << 8 | u64::from(*byte)) == 1 && id.len() <= 4;
     match code {
         [code] => Some(Response { code: *code, diagnostic, is_ours }),
         _ => None,

@@ -88,10 +88,14 @@ impl Refusal {
             lines
         };
         let mut lines = match self {
-            Self::Refused { to, answer } => [vec![format!("its answer to {to}:")], says(answer)].concat(),
+            Self::Refused { to, answer } => {
+                [vec![format!("its answer to {to}:")], says(answer)].concat()
+            }
             Self::NotOffered { answer } if answer.is_empty() => vec!["it offers nothing".into()],
             Self::NotOffered { answer } => [vec!["it offers:".into()], says(answer)].concat(),
-            Self::Strange { wanted, answer } => vec![format!("{wanted} was expected, and this came:"), quoted(answer)],
+            Self::Strange { wanted, answer } => {
+                vec![format!("{wanted} was expected, and this came:"), quoted(answer)]
+            }
             Self::Injected { bytes } => {
                 vec!["it would be taken for something said under TLS:".into(), quoted(bytes)]
             }

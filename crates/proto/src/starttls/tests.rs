@@ -8,7 +8,8 @@ use crate::split::{cuts, pieces, spiked};
 /// What the server says at once, and what the client is to have said by then.
 type Turn = (&'static [u8], &'static [u8]);
 
-const XMPP_HELLO: &[u8] = b"<?xml version='1.0'?><stream:stream to='a&amp;b.example' version='1.0' \
+const XMPP_HELLO: &[u8] =
+    b"<?xml version='1.0'?><stream:stream to='a&amp;b.example' version='1.0' \
     xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
 const XMPP_FEATURES: &[u8] = b"<?xml version='1.0'?>\n<stream:stream from='b.example' id='a>b' \
     xmlns:stream='http://etherx.jabber.org/streams' version=\"1.0\" xmlns='jabber:client'>\
@@ -19,12 +20,15 @@ const XMPP_ASK: &[u8] = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
 const LDAP_YES: &[u8] =
     b"\x30\x24\x02\x01\x01\x78\x1f\x0a\x01\x00\x04\x00\x04\x00\x8a\x161.3.6.1.4.1.1466.20037";
 /// As Active Directory writes lengths.
-const LDAP_LONG: &[u8] = b"\x30\x84\x00\x00\x00\x10\x02\x01\x01\x78\x84\x00\x00\x00\x07\x0a\x01\x00\
+const LDAP_LONG: &[u8] =
+    b"\x30\x84\x00\x00\x00\x10\x02\x01\x01\x78\x84\x00\x00\x00\x07\x0a\x01\x00\
     \x04\x00\x04\x00";
 const LDAP_ASK: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
-const MYSQL_GREETING: &[u8] = b"\x2c\0\0\0\x0a10.11.6-MariaDB\0\x07\0\0\0saltsalt\0\xfe\xff\x2d\x02\0\
+const MYSQL_GREETING: &[u8] =
+    b"\x2c\0\0\0\x0a10.11.6-MariaDB\0\x07\0\0\0saltsalt\0\xfe\xff\x2d\x02\0\
     \xff\x81\x15\0\0\0\0\0\0";
-const MYSQL_ASK: &[u8] = b"\x20\0\0\x01\x00\x8a\x08\0\0\0\0\x01\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+const MYSQL_ASK: &[u8] =
+    b"\x20\0\0\x01\x00\x8a\x08\0\0\0\0\x01\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
     \0\0\0\0\0\0";
 const PG_ASK: &[u8] = &[0, 0, 0, 8, 4, 210, 22, 47];
 
@@ -215,7 +219,12 @@ fn a_server_that_stalls_or_ends_is_told_with_what_it_had_said() {
 const BAD: &[(Protocol, &[u8], &str, &str)] = &[
     (Protocol::Smtp, b"554 5.7.1 go away\r\n", "the server refuses", "| 554 5.7.1 go away"),
     (Protocol::Smtp, b"220 x\r\n502 what\r\n", "the server refuses", "its answer to our greeting:"),
-    (Protocol::Smtp, b"220 x\r\n250-y\r\n250 SIZE\r\n", "the server does not offer it", "| 250 SIZE"),
+    (
+        Protocol::Smtp,
+        b"220 x\r\n250-y\r\n250 SIZE\r\n",
+        "the server does not offer it",
+        "| 250 SIZE",
+    ),
     (
         Protocol::Smtp,
         b"220 x\r\n250-STARTTLS\r\n250 NOSTARTTLS\r\n",
@@ -240,7 +249,12 @@ const BAD: &[(Protocol, &[u8], &str, &str)] = &[
     (Protocol::Imap, b"* BYE\r\n", "the server refuses", "| * BYE"),
     (Protocol::Imap, b"* OK\r\na001 BAD no\r\n", "the server refuses", "| a001 BAD no"),
     (Protocol::Imap, b"* OK\r\na001 OKAY\r\n", "the server refuses", "| a001 OKAY"),
-    (Protocol::Imap, b"* OK\r\na002 OK\r\n", "the server does not speak that protocol", "| a002 OK"),
+    (
+        Protocol::Imap,
+        b"* OK\r\na002 OK\r\n",
+        "the server does not speak that protocol",
+        "| a002 OK",
+    ),
     (Protocol::Sieve, b"\"SASL\" \"\"\r\nOK\r\n", "the server does not offer it", "SASL"),
     (Protocol::Sieve, b"BYE \"full\"\r\n", "the server refuses", "| BYE \"full\""),
     (Protocol::Sieve, b"\"STARTTLS\"\r\nOK\r\nNO\r\n", "the server refuses", "| NO"),
@@ -280,7 +294,12 @@ const BAD: &[(Protocol, &[u8], &str, &str)] = &[
         "success (0)",
     ),
     (Protocol::Ldap, b"220 x\r\n", "the server does not speak that protocol", "| 220 x"),
-    (Protocol::Ldap, b"\x30\x80\x02\x01\x01\0\0", "the server does not speak that protocol", "\\x80"),
+    (
+        Protocol::Ldap,
+        b"\x30\x80\x02\x01\x01\0\0",
+        "the server does not speak that protocol",
+        "\\x80",
+    ),
     (Protocol::Ldap, b"\x30\x84\x7f\xff\xff\xff", "the server's line is longer", ""),
     (
         Protocol::Xmpp,

@@ -75,9 +75,13 @@ impl Xmpp {
             }
             Step::Stream => return strange("<stream:stream>"),
             Step::Features { is_within } => self.feature(script, tag, is_within)?,
-            Step::Leave if is("proceed") && tag.kind == Kind::Empty => return Ok(Some(Progress::Ready)),
+            Step::Leave if is("proceed") && tag.kind == Kind::Empty => {
+                return Ok(Some(Progress::Ready));
+            }
             Step::Leave if is("proceed") && tag.kind == Kind::Open => self.step = Step::Close,
-            Step::Leave if is("failure") => return Err(Refusal::refused("<starttls/>", &tag.whole)),
+            Step::Leave if is("failure") => {
+                return Err(Refusal::refused("<starttls/>", &tag.whole));
+            }
             Step::Leave => return strange("<proceed/> or <failure/>"),
             Step::Close if is("proceed") && tag.kind == Kind::Close => {
                 return Ok(Some(Progress::Ready));
