@@ -34,6 +34,8 @@ mod secure;
 #[path = "secure_absent.rs"]
 mod secure;
 mod signals;
+#[cfg(feature = "tls")]
+mod starttls;
 mod talk;
 mod task;
 mod transports;

@@ -14,12 +14,15 @@ use serde_json::json;
 use tls::{Certificate, Client, Error, Facts, Notice, Secured, Server, SetupError, Waiting};
 use tokio::time::{Instant, timeout_at};
 
+use crate::starttls::Preface;
 use crate::talk::{Talk, words};
 
 /// What secures the connections of a run; nothing without `--ssl`.
 pub(crate) struct Security {
     talk: Talk,
     limit: Duration,
+    /// What servers are told before the handshake.
+    preface: Option<Preface>,
     role: Role,
 }
 
@@ -86,7 +89,8 @@ impl Security {
         if plan.tls.is_some() {
             talk.debug(|| format!("TLS by {}", tls::library()));
         }
-        Ok(Self { talk: talk.clone(), limit: plan.limits.connect_timeout, role })
+        let preface = plan.tls.as_ref().and_then(Preface::of);
+        Ok(Self { talk: talk.clone(), limit: plan.limits.connect_timeout, preface, role })
     }
 
     /// Whether clients are to be given a handshake.
@@ -102,9 +106,14 @@ impl Security {
         started: Instant,
     ) -> Result<Conn, Insecure> {
         let Role::Client(client) = &self.role else { return Ok(conn) };
+        let deadline = started + self.limit;
+        let conn = match &self.preface {
+            Some(preface) => preface.speak(conn, host, &self.talk, deadline, self.limit).await?,
+            None => conn,
+        };
         let tell = notices(&self.talk, &conn.info.peer);
         let waiting = client.begin(conn, host, tell)?;
-        finish(waiting, self.talk.clone(), started + self.limit, self.limit, false).await
+        finish(waiting, self.talk.clone(), deadline, self.limit, false).await
     }
 
     /// Secures a client's connection. Independent of us, so that others are served meanwhile.

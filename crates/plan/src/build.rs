@@ -9,6 +9,7 @@ mod exec;
 mod operands;
 mod rules;
 mod sockets;
+mod starttls;
 mod tls;
 mod vsock;
 
@@ -42,6 +43,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(sockets::RULES, &facts)?;
     rules::check(exec::RULES, &facts)?;
     rules::check(broker::RULES, &facts)?;
+    rules::check(starttls::RULES, &facts)?;
     rules::check(tls::RULES, &facts)?;
     rules::check_later(&facts)?;
 
@@ -81,7 +83,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
 ///
 /// For the generated compatibility page, so that it cannot forget one.
 pub fn refused_combinations() -> impl Iterator<Item = &'static str> {
-    let ours = [broker::RULES, tls::RULES].into_iter().flatten();
+    let ours = [broker::RULES, starttls::RULES, tls::RULES].into_iter().flatten();
     rules::names().chain(ours.map(|rule| rule.name))
 }
 

@@ -187,6 +187,9 @@ impl Page {
             (false, false, true) => "NOT VERIFIED",
         };
         self.line("tls", format!("own certificate: {own}; peer: {peer}"));
+        if let Some(protocol) = tls.starttls {
+            self.line("tls begins", format!("after the dialogue of {}", protocol.word()));
+        }
         if let Some(name) = &tls.server_name {
             self.line("tls server name", format!("{name:?}"));
         }

@@ -14,6 +14,7 @@ mod explain;
 mod raw;
 mod route;
 mod socket;
+mod starttls;
 mod tls;
 mod vsock;
 
@@ -28,6 +29,7 @@ pub use explain::explain;
 pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
 pub use route::{HOPS_MAX, RawRoute, SourceRoute};
 pub use socket::{Keepalive, Rates, RawSockets, Ready, SocketOptions};
+pub use starttls::StartTls;
 pub use tls::{KeyType, PeerRule, Pin, RawTls, TlsSpec, TlsVersion};
 pub use vsock::{VSOCK_ANY, VsockSpec};
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::StartTls;
+
 /// What the `--ssl...` options said. Any of them asks for TLS.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RawTls {
@@ -46,6 +48,8 @@ pub struct RawTls {
     pub keylog: Option<PathBuf>,
     /// `--ssl-strict-eof`.
     pub strict_end: bool,
+    /// `--starttls`.
+    pub starttls: Option<StartTls>,
 }
 
 /// How connections are secured.
@@ -89,6 +93,8 @@ pub struct TlsSpec {
     pub keylog: Option<PathBuf>,
     /// An end without close_notify is an error.
     pub strict_end: bool,
+    /// The protocol in which TLS begins; with the first byte when `None`.
+    pub starttls: Option<StartTls>,
 }
 
 impl RawTls {
@@ -118,6 +124,7 @@ impl RawTls {
             require_pq: self.require_pq,
             keylog: self.keylog.clone(),
             strict_end: self.strict_end,
+            starttls: self.starttls,
         })
     }
 }

@@ -52,18 +52,39 @@ impl Peer {
         if self == Self::Ours {
             return Some(Program::new(crate::process::ncat_path()));
         }
-        let found = on_path(self.name());
-        if found.is_none() {
-            let (name, package) = (self.name(), self.package());
-            let required = std::env::var_os("NCAT_REQUIRE_PEERS").is_some_and(|v| v == "1");
-            assert!(!required, "{name} is missing (Debian package {package})");
-            // Not with a macro: what those print is swallowed when a test passes.
-            let line = format!("SKIPPED: no {name} here (Debian package {package})\n");
-            let _ = std::io::stderr().write_all(line.as_bytes());
-        }
-        found.map(Program::new)
+        find(self.name(), self.package())
     }
 }
+
+/// Finds any other program, on the path or where daemons are; as [`Peer::find`] otherwise.
+///
+/// # Panics
+/// When it is missing and `NCAT_REQUIRE_PEERS` is 1.
+pub fn find(name: &str, package: &str) -> Option<Program> {
+    let found = on_path(name).or_else(|| {
+        let mut places = SYSTEM.iter().map(|dir| std::path::Path::new(dir).join(name));
+        places.find(|file| file.is_file())
+    });
+    if found.is_none() {
+        missing(&format!("{name} (Debian package {package})"));
+    }
+    found.map(Program::new)
+}
+
+/// Says aloud that something that a test needs is not there.
+///
+/// # Panics
+/// When `NCAT_REQUIRE_PEERS` is 1.
+pub fn missing(what: &str) {
+    let required = std::env::var_os("NCAT_REQUIRE_PEERS").is_some_and(|v| v == "1");
+    assert!(!required, "{what} is missing");
+    // Not with a macro: what those print is swallowed when a test passes.
+    let line = format!("SKIPPED: no {what} here\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// Where daemons are, which a user's path may lack.
+const SYSTEM: &[&str] = &["/usr/sbin", "/sbin", "/usr/lib/postfix/sbin"];
 
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;

@@ -7,10 +7,13 @@
 )]
 
 mod client;
+mod daemon;
 mod ends;
 mod interop;
 mod names;
 mod peer;
 mod pki;
 mod server;
+mod starttls;
+mod starttls_peers;
 mod trouble;

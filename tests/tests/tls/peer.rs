@@ -76,6 +76,15 @@ impl Server {
         ssl.accept(Wire::new(socket)).map_err(|error| error.to_string())
     }
 
+    /// As [`Server::try_accept`], after something was said in the clear.
+    pub(crate) fn accept_after(&self, preface: impl FnOnce(&mut TcpStream)) -> Result<Tls, String> {
+        let (mut socket, _) = self.listener.accept().unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        preface(&mut socket);
+        let ssl = Ssl::new(&self.context).unwrap();
+        ssl.accept(Wire::new(socket)).map_err(|error| error.to_string())
+    }
+
     pub(crate) fn accept(&self) -> Tls {
         self.try_accept().unwrap()
     }

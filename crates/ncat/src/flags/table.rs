@@ -6,6 +6,7 @@ mod exec;
 mod later;
 mod options;
 mod sockets;
+mod starttls;
 mod talk;
 mod tls;
 mod transports;
@@ -23,6 +24,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         talk::ITEMS,
         exec::ITEMS,
         tls::ITEMS,
+        starttls::ITEMS,
         later::ITEMS,
     ];
     themes.into_iter().flatten()

@@ -31,8 +31,4 @@ pub(super) const ITEMS: &[Item] = &[
         .long("proxy-dns")
         .words(&["local", "remote", "both", "none"])
         .doc(Group::Proxies, "Specify where to resolve proxy destination"),
-    Item::later(3, Some("protocol"))
-        .long("starttls")
-        .doc(Group::Tls, "Begin TLS as this protocol has it")
-        .ours(""),
 ];

@@ -6,7 +6,7 @@ use super::super::item::{Given, Group, Item, Update};
 use super::super::usage::UsageError;
 
 /// The option as the build has it.
-const fn brought(item: Item) -> Item {
+pub(super) const fn brought(item: Item) -> Item {
     if cfg!(feature = "tls") {
         return item;
     }

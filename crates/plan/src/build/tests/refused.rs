@@ -2,6 +2,8 @@
 
 #[path = "refused_sockets.rs"]
 mod sockets;
+#[path = "refused_starttls.rs"]
+mod starttls;
 #[path = "refused_tls.rs"]
 mod tls;
 
@@ -443,7 +445,8 @@ const HANDOVER: &str = "--exec-handover with what needs the bytes (-C, -t, -d, -
 #[test]
 fn every_refused_combination_says_its_line() {
     let mut tested = HashSet::new();
-    for (name, set, line) in REFUSED.iter().chain(sockets::REFUSED).chain(tls::REFUSED) {
+    let others = [sockets::REFUSED, starttls::REFUSED, tls::REFUSED].into_iter().flatten();
+    for (name, set, line) in REFUSED.iter().chain(others) {
         let mut raw = RawArgs::default();
         set(&mut raw);
         let listens = raw.listen || raw.broker.broker;
