@@ -89,7 +89,12 @@ pub struct TlsSpec {
     pub keylog: Option<PathBuf>,
     /// An end without close_notify is an error.
     pub strict_end: bool,
+    /// It is DTLS: what is secured keeps messages.
+    pub datagrams: bool,
 }
+
+/// The largest datagram of DTLS: the plaintext of one record (RFC 5246, section 6.2.1).
+pub const DTLS_DATAGRAM_MAX: usize = 16_384;
 
 impl RawTls {
     /// Whether TLS is asked for: any of the options does that.
@@ -97,7 +102,7 @@ impl RawTls {
         *self != Self::default()
     }
 
-    pub(crate) fn spec(&self) -> Option<TlsSpec> {
+    pub(crate) fn spec(&self, datagrams: bool) -> Option<TlsSpec> {
         self.is_wanted().then(|| TlsSpec {
             verify: self.verify || !self.trust_files.is_empty() || self.client_ca.is_some(),
             certificate: self.certificate.clone(),
@@ -118,6 +123,7 @@ impl RawTls {
             require_pq: self.require_pq,
             keylog: self.keylog.clone(),
             strict_end: self.strict_end,
+            datagrams,
         })
     }
 }
