@@ -12,7 +12,7 @@ use openssl::memcmp;
 use openssl::pkey::{PKey, Private};
 use openssl::rand::rand_bytes;
 use openssl::sign::Signer;
-use proto::dtls::{ClientHello, hello_verify_request, looks_like_one};
+use proto::dtls::{ClientHello, hello_verify_request};
 use tokio::time::Instant;
 
 use crate::error::{Error, internal};
@@ -105,10 +105,10 @@ impl Cookies {
 
 impl Screen for Cookies {
     fn look(&mut self, from: SocketAddr, datagram: &[u8], current: Option<&Mark>) -> Look {
-        if !looks_like_one(datagram) {
+        // A later fragment, and whatever comes after it, is for the connection to look at.
+        let Some(hello) = ClientHello::read(datagram) else {
             return if current.is_some() { Look::Pass } else { Look::Drop };
-        }
-        let Some(hello) = ClientHello::read(datagram) else { return Look::Drop };
+        };
         let mark = Mark(*hello.random);
         if current == Some(&mark) {
             // Sent again, which the connection knows what to do about. One without a cookie is older
@@ -118,7 +118,11 @@ impl Screen for Cookies {
         self.rotate();
         // A client that has begun anew on its old port is a stranger until it has the cookie; only
         // then is its old connection given up (RFC 6347, section 4.2.8).
-        if self.is_good(from, hello.cookie) { Look::Begin(mark) } else { self.request(from, &hello) }
+        if self.is_good(from, hello.cookie) {
+            Look::Begin(mark)
+        } else {
+            self.request(from, &hello)
+        }
     }
 }
 

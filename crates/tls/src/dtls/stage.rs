@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use conn::{Conn, Duplex, Paced, Recv, Scratch};
 use openssl::ssl::{self, ErrorCode, Ssl, SslRef, SslStream};
+use proto::dtls::Hello;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::packets::Packets;
@@ -30,7 +31,7 @@ const PARTING: Duration = Duration::from_millis(500);
 /// How far we have come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
-    /// A server that waits for the ClientHello with the cookie.
+    /// A server that waits for all of the ClientHello with the cookie.
     Waiting,
     Handshake,
     Open,
@@ -45,6 +46,8 @@ pub(crate) struct Dtls {
     ssl: SslStream<Packets>,
     inner: Conn,
     phase: Phase,
+    /// A client's first message, until it is whole.
+    hello: Hello,
     /// Messages at the front of the sender's queue that are in records already; they are reported as
     /// taken when the records are sent.
     pledged: usize,
@@ -75,6 +78,7 @@ impl Dtls {
             ssl,
             inner,
             phase,
+            hello: Hello::default(),
             pledged: 0,
             scratch: Scratch::default(),
             ended: false,
@@ -95,11 +99,9 @@ impl Dtls {
 
     /// Talks until both sides agree, sending again what may have been lost.
     pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while self.phase == Phase::Waiting {
-            ready!(self.poll_fill(cx)).map_err(Error::Io)?;
-            if ffi::listen(&self.ssl).map_err(error::internal)? {
-                self.phase = Phase::Handshake;
-            }
+        if self.phase == Phase::Waiting {
+            ready!(self.poll_hello(cx))?;
+            self.phase = Phase::Handshake;
         }
         loop {
             let shaken = self.ssl.do_handshake();
@@ -119,6 +121,22 @@ impl Dtls {
             match self.poll_fill(cx) {
                 Poll::Ready(filled) => filled.map_err(Error::Io)?,
                 Poll::Pending => ready!(self.poll_again(cx))?,
+            }
+        }
+    }
+
+    /// Ready when OpenSSL has the ClientHello; what came with it waits.
+    fn poll_hello(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            ready!(self.poll_fill(cx)).map_err(Error::Io)?;
+            let packets = self.ssl.get_mut();
+            let Some(datagram) = packets.incoming.pop_front() else { continue };
+            let Some(whole) = self.hello.take(&datagram) else { continue };
+            let later = std::mem::replace(&mut packets.incoming, [Bytes::from(whole)].into());
+            let is_heard = ffi::listen(&self.ssl).map_err(error::internal)?;
+            self.ssl.get_mut().incoming.extend(later);
+            if is_heard {
+                return Poll::Ready(Ok(()));
             }
         }
     }
@@ -188,7 +206,11 @@ impl Dtls {
             }
         };
         // An idle conn holds no buffer.
-        if out.len() > before { self.scratch.keep(buf, false) } else { self.scratch.give_back(buf) }
+        if out.len() > before {
+            self.scratch.keep(buf, false)
+        } else {
+            self.scratch.give_back(buf)
+        }
         stopped
     }
 
