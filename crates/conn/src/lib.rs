@@ -14,6 +14,7 @@ mod plain;
 mod pool;
 #[cfg(unix)]
 mod port;
+mod screen;
 pub mod stage;
 mod stream;
 
@@ -30,6 +31,7 @@ pub use plain::{Input, Output, Plain};
 pub use pool::Scratch;
 #[cfg(unix)]
 pub use port::Port;
+pub use screen::{Look, Mark, Screen};
 pub use stream::StreamDuplex;
 
 /// The largest read of a bulk transfer, in bytes.

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use conn::{Conn, ConnInfo, Duplex, Recv, Shape};
+use conn::{Conn, ConnInfo, Duplex, Look, Mark, Recv, Screen, Shape};
 use gate::{Action, Address, Gatekeeper, Permit, Protocol};
 use socket2::{Domain, SockAddr, Socket, Type};
 use sys::datagram::{Datagram, RecvBatch};
@@ -185,6 +185,7 @@ pub struct Listener {
     single: bool,
     /// The socket is ours alone, and may be pinned to the one peer.
     is_own: bool,
+    screen: Option<Box<dyn Screen>>,
     _bound: Option<BoundPath>,
 }
 
@@ -195,6 +196,8 @@ struct Shared {
 
 #[derive(Default)]
 struct PeerQueue {
+    /// Set where there is a screen.
+    mark: Option<Mark>,
     state: Mutex<PeerState>,
 }
 
@@ -277,7 +280,7 @@ impl Listener {
         bound: Option<BoundPath>,
     ) -> Self {
         let shared = Arc::new(Shared { socket, peers: Mutex::default() });
-        Self { at, shared, arrivals, single, is_own: true, _bound: bound }
+        Self { at, shared, arrivals, single, is_own: true, screen: None, _bound: bound }
     }
 
     /// On a socket that was handed over, with its options set. Whoever handed it over goes on using it:
@@ -294,11 +297,18 @@ impl Listener {
         Ok(Self { is_own: false, ..Self::new(at, socket, arrivals, single, None) })
     }
 
+    /// Puts a screen before the peers: only what it lets through is asked about, or makes a conn.
+    #[must_use]
+    pub fn behind(mut self, screen: Option<Box<dyn Screen>>) -> Self {
+        self.screen = screen;
+        self
+    }
+
     /// Receives for ever and gives each datagram to its peer. `admit` is asked about new ones.
     ///
     /// # Errors
     /// When the socket itself fails.
-    pub async fn run(self, mut admit: Admit) -> io::Result<()> {
+    pub async fn run(mut self, mut admit: Admit) -> io::Result<()> {
         let mut batch = RecvBatch::new();
         let mut received = Vec::new();
         let mut pinned = false;
@@ -314,10 +324,11 @@ impl Listener {
             let mut woken: Vec<Arc<PeerQueue>> = Vec::new();
             for datagram in received.drain(..) {
                 let known = lock(&self.shared.peers).get(&datagram.from).cloned();
+                let Some((known, mark)) = self.screened(&datagram, known) else { continue };
                 let queue = match known {
                     Some(queue) => queue,
                     None if pinned => continue,
-                    None => match self.arrive(&datagram.from, &mut admit) {
+                    None => match self.arrive(&datagram.from, mark, &mut admit) {
                         Some(queue) => queue,
                         None => continue,
                     },
@@ -343,12 +354,50 @@ impl Listener {
         }
     }
 
-    fn arrive(&self, from: &SockAddr, admit: &mut Admit) -> Option<Arc<PeerQueue>> {
+    /// What the screen makes of a datagram: the queue it goes to, if there is one already, and the mark
+    /// of the conn it begins; `None` when it goes nowhere.
+    fn screened(
+        &mut self,
+        datagram: &Datagram,
+        known: Option<Arc<PeerQueue>>,
+    ) -> Option<(Option<Arc<PeerQueue>>, Option<Mark>)> {
+        let Some(screen) = &mut self.screen else { return Some((known, None)) };
+        let current = known.as_ref().and_then(|queue| queue.mark.as_ref());
+        match screen.look(datagram.from.as_socket()?, &datagram.data, current) {
+            Look::Pass => known.map(|queue| (Some(queue), None)),
+            Look::Drop => None,
+            Look::Answer(answer) => {
+                // One that finds no room is lost as if on the way, and will be asked for again.
+                let _ =
+                    self.shared.socket.send(Some(&datagram.from), &mut VecDeque::from([answer]));
+                None
+            }
+            Look::Begin(mark) => {
+                if let Some(old) = known {
+                    lock(&self.shared.peers).remove(&datagram.from);
+                    let mut state = lock(&old.state);
+                    state.error = Some(io::Error::new(
+                        io::ErrorKind::ConnectionReset,
+                        "the peer has begun a new connection from the same port",
+                    ));
+                    state.wake();
+                }
+                Some((None, Some(mark)))
+            }
+        }
+    }
+
+    fn arrive(
+        &self,
+        from: &SockAddr,
+        mark: Option<Mark>,
+        admit: &mut Admit,
+    ) -> Option<Arc<PeerQueue>> {
         let name = stream::name(from);
         if !admit(from.as_socket(), &name) {
             return None;
         }
-        let queue = Arc::new(PeerQueue::default());
+        let queue = Arc::new(PeerQueue { mark, ..PeerQueue::default() });
         lock(&self.shared.peers).insert(from.clone(), Arc::clone(&queue));
         let peer = Peer {
             shared: Arc::clone(&self.shared),
@@ -432,7 +481,11 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        lock(&self.shared.peers).remove(&self.addr);
+        let mut peers = lock(&self.shared.peers);
+        // Not the one that has taken its place.
+        if peers.get(&self.addr).is_some_and(|queue| Arc::ptr_eq(queue, &self.queue)) {
+            peers.remove(&self.addr);
+        }
     }
 }
 

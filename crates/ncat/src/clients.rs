@@ -257,7 +257,7 @@ async fn input_ends_run(context: &Context, room: &Room) {
 }
 
 /// One client's handshake, as a task; `None` when it came to nothing, and then its place is free.
-fn handshake(
+pub(crate) fn handshake(
     context: &Context,
     conn: Conn,
     pass: Pass,

@@ -329,9 +329,24 @@ async fn stream(
 #[cfg(any(target_os = "linux", target_os = "android"))]
 async fn udp(context: &Context, spec: &Connect, started: Instant) -> Result<Opened, OpenError> {
     let (addrs, source) = addresses(context, spec, started).await?;
-    let conn = endpoint::udp::connect(&context.gate, &target(spec), addrs[0], &source)?;
-    context.talk.connected(&conn.info.peer, &conn.info.local, "udp", &[]);
-    Ok(opened(conn))
+    let mut waiting = addrs.iter();
+    let mut addr = waiting.next().copied().unwrap_or(addrs[0]);
+    loop {
+        let conn = endpoint::udp::connect(&context.gate, &target(spec), addr, &source)?;
+        context.talk.connected(&conn.info.peer, &conn.info.local, "udp", &[]);
+        let peer = conn.info.peer.clone();
+        match context.security.connect(conn, Some(&spec.host), started).await {
+            Ok(conn) => return Ok(opened(conn)),
+            Err(insecure) => {
+                // With DTLS, and so an answer or none, the next address may be the right one.
+                let is_over = Instant::now() >= started + context.plan.limits.connect_timeout;
+                let next = waiting.next().filter(|_| !is_over && !insecure.is_authentication);
+                let Some(next) = next else { return Err(refused(peer, insecure)) };
+                context.talk.next_address(&peer, &insecure.reason);
+                addr = *next;
+            }
+        }
+    }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use conn::Conn;
+use conn::{Conn, Screen};
 use endpoint::udp::{Accepted, Listener};
 use gate::{Address, Gatekeeper, Protocol};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
-use crate::clients::{Room, client};
+use crate::clients::{Room, client, handshake};
 use crate::door::Door;
 use crate::exit::Exit;
 use crate::run::Context;
@@ -65,6 +65,11 @@ fn judge(
     }
 }
 
+/// What looks at strangers' datagrams, where there is DTLS.
+fn screen(context: &Context) -> io::Result<Option<Box<dyn Screen>>> {
+    context.security.screen().map_err(|insecure| io::Error::other(insecure.reason))
+}
+
 impl Datagrams {
     /// Waits for the one peer of a listener without `-k`; its socket's driver must be kept as long
     /// as the conn.
@@ -80,6 +85,7 @@ impl Datagrams {
         let taken = Arc::new(AtomicBool::new(false));
         let mut drivers = Vec::new();
         for listener in self.listeners.drain(..) {
+            let listener = listener.behind(screen(context)?);
             let taken = Arc::clone(&taken);
             let mut judge = judge(Arc::clone(door), context.gate.clone(), self.protocol);
             let at = listener.at.to_string();
@@ -109,14 +115,31 @@ impl Datagrams {
         sessions: &mut JoinSet<()>,
     ) -> Exit {
         let mut drivers = JoinSet::new();
+        let mut handshakes = JoinSet::new();
         for listener in self.listeners.drain(..) {
+            let listener = match screen(context) {
+                Ok(screen) => listener.behind(screen),
+                Err(error) => {
+                    context.talk.error(&format!("{}.", words(&error)), &[]);
+                    return Exit::Local;
+                }
+            };
             let judge = judge(Arc::clone(door), context.gate.clone(), self.protocol);
             drivers.spawn(listener.run(Box::new(judge)));
         }
         loop {
             tokio::select! {
+                Some(secured) = handshakes.join_next() => {
+                    if let Ok(Some((conn, pass))) = secured {
+                        sessions.spawn(client(context, room, conn, pass));
+                    }
+                }
                 Some(accepted) = self.arrivals.recv() => {
-                    sessions.spawn(client(context, room, accepted.conn, door.seat()));
+                    if context.security.is_wanted() {
+                        handshakes.spawn(handshake(context, accepted.conn, door.seat()));
+                    } else {
+                        sessions.spawn(client(context, room, accepted.conn, door.seat()));
+                    }
                     while sessions.try_join_next().is_some() {}
                 }
                 Some(Ok(Err(error))) = drivers.join_next() => {

@@ -27,10 +27,12 @@ pub(crate) async fn run(context: &Context, spec: &Connect) -> Exit {
         Ok(opened) => opened,
         Err(error) => return context.open_failed(&error),
     };
+    // DTLS needs no datagram of ours: the handshake has shown that somebody is there.
+    if context.plan.tls.is_some() {
+        part(opened.conn).await;
+        return Exit::Done;
+    }
     if !spec.transport.is_message() {
-        if context.plan.tls.is_some() {
-            part(opened.conn).await;
-        }
         return Exit::Done;
     }
     let peer = opened.conn.info.peer.clone();
@@ -54,7 +56,7 @@ pub(crate) async fn run(context: &Context, spec: &Connect) -> Exit {
     }
 }
 
-/// Ends a TLS connection in good order, which spares the server a complaint; it was there, whatever
+/// Ends a connection of TLS or DTLS in good order, which spares the server a complaint; it was there, whatever
 /// comes of this.
 async fn part(mut remote: Conn) {
     let told = std::future::poll_fn(|cx| remote.poll_finish(cx));

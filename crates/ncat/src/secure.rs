@@ -6,12 +6,14 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use conn::Conn;
+use conn::{Conn, Screen};
 use gate::{Action, Gatekeeper};
 use plan::{Mode, Plan, TlsSpec};
 use proto::escape;
 use serde_json::json;
-use tls::{Certificate, Client, Error, Facts, Notice, Secured, Server, SetupError, Waiting};
+use tls::{
+    Certificate, Client, Cookies, Error, Facts, Notice, Secured, Server, SetupError, Waiting,
+};
 use tokio::time::{Instant, timeout_at};
 
 use crate::starttls::Preface;
@@ -96,6 +98,14 @@ impl Security {
     /// Whether clients are to be given a handshake.
     pub(crate) fn is_wanted(&self) -> bool {
         !matches!(self.role, Role::None)
+    }
+
+    /// What a listener for datagrams needs before its peers; nothing without DTLS.
+    pub(crate) fn screen(&self) -> Result<Option<Box<dyn Screen>>, Insecure> {
+        match &self.role {
+            Role::Server(_) => Ok(Some(Box::new(Cookies::new()?))),
+            _ => Ok(None),
+        }
     }
 
     /// Secures a connection we made, within the time for connecting; without TLS it is as it was.

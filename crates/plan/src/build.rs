@@ -51,7 +51,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
         sockets: sockets::options(&facts),
         ready: sockets::ready(&facts, &operands),
         exec: raw.exec.spec(),
-        tls: raw.tls.spec(),
+        tls: raw.tls.spec(transport(raw).is_message()),
         stages: stages(raw),
         flow: flow(raw),
         eof: eof(&facts),

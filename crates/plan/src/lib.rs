@@ -30,7 +30,7 @@ pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
 pub use route::{HOPS_MAX, RawRoute, SourceRoute};
 pub use socket::{Keepalive, Rates, RawSockets, Ready, SocketOptions};
 pub use starttls::StartTls;
-pub use tls::{KeyType, PeerRule, Pin, RawTls, TlsSpec, TlsVersion};
+pub use tls::{DTLS_DATAGRAM_MAX, KeyType, PeerRule, Pin, RawTls, TlsSpec, TlsVersion};
 pub use vsock::{VSOCK_ANY, VsockSpec};
 
 /// Ncat's port when none is given.
@@ -93,9 +93,13 @@ impl Plan {
         }
     }
 
-    /// Whether one direction can end while the other goes on; TLS has an end of its own for each.
+    /// Whether one direction can end while the other goes on. TLS has an end of its own for each; one
+    /// that receives the end of DTLS 1.2 answers it and sends no more (RFC 5246, section 7.2.1).
     pub fn half_closes(&self) -> bool {
-        self.tls.is_some() || self.transport().half_closes()
+        match &self.tls {
+            Some(tls) => !tls.datagrams,
+            None => self.transport().half_closes(),
+        }
     }
 }
 

@@ -95,7 +95,12 @@ pub struct TlsSpec {
     pub strict_end: bool,
     /// The protocol in which TLS begins; with the first byte when `None`.
     pub starttls: Option<StartTls>,
+    /// It is DTLS: what is secured keeps messages.
+    pub datagrams: bool,
 }
+
+/// The largest datagram of DTLS: the plaintext of one record (RFC 5246, section 6.2.1).
+pub const DTLS_DATAGRAM_MAX: usize = 16_384;
 
 impl RawTls {
     /// Whether TLS is asked for: any of the options does that.
@@ -103,7 +108,7 @@ impl RawTls {
         *self != Self::default()
     }
 
-    pub(crate) fn spec(&self) -> Option<TlsSpec> {
+    pub(crate) fn spec(&self, datagrams: bool) -> Option<TlsSpec> {
         self.is_wanted().then(|| TlsSpec {
             verify: self.verify || !self.trust_files.is_empty() || self.client_ca.is_some(),
             certificate: self.certificate.clone(),
@@ -125,6 +130,7 @@ impl RawTls {
             keylog: self.keylog.clone(),
             strict_end: self.strict_end,
             starttls: self.starttls,
+            datagrams,
         })
     }
 }

@@ -11,6 +11,7 @@
 
 pub mod chat;
 pub mod crlf;
+pub mod dtls;
 pub mod escape;
 pub mod hexdump;
 pub mod starttls;

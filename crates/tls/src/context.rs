@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conn::Conn;
+use conn::{Conn, Shape};
 use openssl::error::ErrorStack;
 use openssl::ssl::{
     AlpnError, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions,
@@ -11,8 +11,9 @@ use openssl::ssl::{
 use openssl::stack::Stack;
 use plan::{PeerRule, Pin, TlsSpec, TlsVersion};
 
+use crate::dtls::{self, Dtls};
 use crate::error::{Error, SetupError, internal, reason_of};
-use crate::handshake::{Expect, Waiting};
+use crate::handshake::{Expect, Link, Waiting};
 use crate::identity::{self, Fingerprints};
 use crate::stage::{Notice, Tell, Tls};
 use crate::trust::{self, Finding};
@@ -45,7 +46,7 @@ impl Client {
     /// # Errors
     /// What cannot be used, and why.
     pub fn new(spec: &TlsSpec, keylog: Option<Keylog>) -> Result<Self, SetupError> {
-        let mut builder = start(SslMethod::tls_client(), spec, keylog)?;
+        let mut builder = start([SslMethod::tls_client, SslMethod::dtls_client], spec, keylog)?;
         identity::load(&mut builder, spec)?;
         // Reading the system's store takes longer than a handshake.
         if spec.verify {
@@ -88,9 +89,13 @@ impl Client {
         }
         let finding = Finding::watch(&mut ssl, mode);
         ssl.set_connect_state();
-        let tls = Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?;
+        let link = if conn.shape == Shape::Message {
+            Link::Datagrams(Dtls::new(ssl, conn, false)?)
+        } else {
+            Link::Stream(Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?)
+        };
         let expect = Expect::Server { verified: self.verifies, pins: Arc::clone(&self.pins) };
-        Ok(Waiting::new(tls, finding, expect, self.require_pq))
+        Ok(Waiting::new(link, finding, expect, self.require_pq))
     }
 }
 
@@ -124,7 +129,7 @@ impl Server {
         host: Option<&str>,
         keylog: Option<Keylog>,
     ) -> Result<Self, SetupError> {
-        let mut builder = start(SslMethod::tls_server(), spec, keylog)?;
+        let mut builder = start([SslMethod::tls_server, SslMethod::dtls_server], spec, keylog)?;
         let loaded = identity::load(&mut builder, spec)?;
         let is_temporary = loaded.is_none();
         let fingerprints = match loaded {
@@ -185,10 +190,14 @@ impl Server {
             Finding::default()
         };
         ssl.set_accept_state();
-        let tls = Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?;
+        let link = if conn.shape == Shape::Message {
+            Link::Datagrams(Dtls::new(ssl, conn, true)?)
+        } else {
+            Link::Stream(Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?)
+        };
         let allow = Arc::clone(&self.allow);
         let expect = Expect::Client { verified: self.checks_chain, allow };
-        Ok(Waiting::new(tls, finding, expect, self.require_pq))
+        Ok(Waiting::new(link, finding, expect, self.require_pq))
     }
 }
 
@@ -215,11 +224,18 @@ fn of_option(option: &str) -> impl Fn(ErrorStack) -> SetupError {
 }
 
 fn start(
-    method: SslMethod,
+    [stream, datagrams]: [fn() -> SslMethod; 2],
     spec: &TlsSpec,
     keylog: Option<Keylog>,
 ) -> Result<SslContextBuilder, SetupError> {
+    let (method, version): (_, fn(_) -> _) = match spec.datagrams {
+        false => (stream(), version),
+        true => (datagrams(), dtls::version),
+    };
     let mut builder = SslContextBuilder::new(method).map_err(of_option("TLS"))?;
+    if spec.datagrams {
+        dtls::prepare(&mut builder);
+    }
     // What the stage counts on: a call makes one record, and idle connections keep no buffers.
     builder.set_mode(
         SslMode::AUTO_RETRY

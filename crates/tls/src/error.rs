@@ -64,6 +64,12 @@ pub enum Error {
     /// The connection below ended without close_notify, and that was to be an error.
     #[error("The peer closed the connection without a TLS close_notify (--ssl-strict-eof)")]
     Truncated,
+    /// A datagram that no record of DTLS can hold.
+    #[error("A datagram of {len} bytes is too long for DTLS, which takes {max}", max = crate::dtls::RECORD)]
+    TooLong {
+        /// Its bytes.
+        len: usize,
+    },
     /// The connection below failed.
     #[error("{0}")]
     Io(#[source] io::Error),
@@ -96,6 +102,7 @@ impl Error {
                 "hint: OpenSSL 3.5 or newer at both ends agrees on X25519MLKEM768 by itself".into(),
             ],
             Self::Closed => vec!["hint: does it speak TLS there?".into()],
+            Self::TooLong { .. } => vec!["hint: --datagram-size makes shorter ones".into()],
             Self::CutRecord => vec!["what it sent before is delivered, the rest is lost".into()],
             _ => Vec::new(),
         }

@@ -1,23 +1,37 @@
-//! What the safe bindings of OpenSSL leave out: the name of the key exchange's group, and reading
-//! into memory that nobody has written to.
+//! What the safe bindings of OpenSSL leave out: the name of the key exchange's group, reading into
+//! memory that nobody has written to, and what is particular to DTLS.
 
-#![expect(unsafe_code, reason = "two functions of OpenSSL, and the length of a buffer it filled")]
+#![expect(unsafe_code, reason = "a few functions of OpenSSL, and the length of a buffer it filled")]
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_long};
+use std::io::{Read, Write};
 use std::ptr;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use foreign_types::ForeignTypeRef;
+use openssl::error::ErrorStack;
 use openssl::ssl::{Error, SslRef, SslStream};
-
-use crate::wire::Wire;
 
 /// `SSL_CTRL_GET_NEGOTIATED_GROUP` of OpenSSL 3's `ssl.h`, there since 3.0.
 const GET_NEGOTIATED_GROUP: c_int = 134;
+/// `SSL_CTRL_SET_MTU`, `DTLS_CTRL_GET_TIMEOUT` and `DTLS_CTRL_HANDLE_TIMEOUT` of the same file.
+const SET_MTU: c_int = 17;
+const GET_TIMEOUT: c_int = 73;
+const HANDLE_TIMEOUT: c_int = 74;
+
+/// An address as OpenSSL keeps it (`bio.h`); only ever behind a pointer.
+#[repr(C)]
+struct BioAddr {
+    _opaque: [u8; 0],
+}
 
 unsafe extern "C" {
     /// Since OpenSSL 3.0; null when it does not know the number.
     fn SSL_group_to_name(ssl: *mut openssl_sys::SSL, id: c_int) -> *const c_char;
+    fn DTLSv1_listen(ssl: *mut openssl_sys::SSL, client: *mut BioAddr) -> c_int;
+    fn BIO_ADDR_new() -> *mut BioAddr;
+    fn BIO_ADDR_free(address: *mut BioAddr);
 }
 
 /// The name of the group, such as `x25519` or `X25519MLKEM768`; `None` when keys came another way.
@@ -39,8 +53,8 @@ pub(crate) fn group_name(ssl: &SslRef) -> Option<String> {
 
 /// Adds one record's plaintext to `buf`, as far as it fits below `max` bytes. To clear the memory first
 /// would cost a twentieth of the whole work.
-pub(crate) fn read(
-    ssl: &mut SslStream<Wire>,
+pub(crate) fn read<S: Read + Write>(
+    ssl: &mut SslStream<S>,
     buf: &mut BytesMut,
     max: usize,
 ) -> Result<usize, Error> {
@@ -53,4 +67,55 @@ pub(crate) fn read(
     // are within the capacity.
     unsafe { buf.set_len(len + n) };
     Ok(n)
+}
+
+/// Looks at the datagrams there are for a ClientHello with a cookie; true when there was one, and the
+/// handshake may go on from it. False when there was none.
+pub(crate) fn listen<S: Read + Write>(ssl: &SslStream<S>) -> Result<bool, ErrorStack> {
+    // SAFETY: it takes nothing, and null is looked for below.
+    let address = unsafe { BIO_ADDR_new() };
+    if address.is_null() {
+        return Err(ErrorStack::get());
+    }
+    // SAFETY: the connection is alive and has its transport (`SslStream::new`); the address is a live
+    // one, which is written to at most.
+    let result = unsafe { DTLSv1_listen(ssl.ssl().as_ptr(), address) };
+    // SAFETY: it was made above, and nothing keeps it.
+    unsafe { BIO_ADDR_free(address) };
+    match result {
+        1.. => Ok(true),
+        // Nothing, or nothing that begins a connection; why is of no interest.
+        _ => {
+            drop(ErrorStack::get());
+            Ok(false)
+        }
+    }
+}
+
+/// How large the datagrams of a handshake may be, in bytes. What it is later does not follow it.
+pub(crate) fn set_mtu(ssl: &SslRef, mtu: u16) {
+    // SAFETY: the pointer is that of a live connection; the command takes a number only.
+    unsafe { openssl_sys::SSL_ctrl(ssl.as_ptr(), SET_MTU, c_long::from(mtu), ptr::null_mut()) };
+}
+
+/// Until the last flight has to be sent again; `None` when nothing waits for an answer.
+pub(crate) fn timeout(ssl: &SslRef) -> Option<Duration> {
+    let mut left = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    // SAFETY: the pointer is that of a live connection; the command fills in the time, which is the
+    // system's own type.
+    let is_running =
+        unsafe { openssl_sys::SSL_ctrl(ssl.as_ptr(), GET_TIMEOUT, 0, (&raw mut left).cast()) };
+    let seconds = u64::try_from(left.tv_sec).unwrap_or(0);
+    let micros = u64::try_from(left.tv_usec).unwrap_or(0);
+    (is_running > 0).then(|| Duration::from_secs(seconds) + Duration::from_micros(micros))
+}
+
+/// Sends the last flight again if its time has come.
+///
+/// # Errors
+/// It was sent too often.
+pub(crate) fn handle_timeout(ssl: &SslRef) -> Result<(), ErrorStack> {
+    // SAFETY: the pointer is that of a live connection, and the command takes nothing.
+    let result = unsafe { openssl_sys::SSL_ctrl(ssl.as_ptr(), HANDLE_TIMEOUT, 0, ptr::null_mut()) };
+    if result < 0 { Err(ErrorStack::get()) } else { Ok(()) }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use conn::{Conn, Shape};
 use openssl::hash::MessageDigest;
+use openssl::ssl::SslRef;
 use openssl::x509::X509Ref;
 use plan::{PeerRule, Pin};
 
+use crate::dtls::Dtls;
 use crate::error::Error;
 use crate::facts::{self, Facts, Verdict};
 use crate::stage::{CHUNK, Tls};
@@ -19,9 +21,51 @@ pub(crate) enum Expect {
     Client { verified: bool, allow: Arc<[PeerRule]> },
 }
 
+/// What the handshake is made by.
+pub(crate) enum Link {
+    Stream(Tls),
+    Datagrams(Dtls),
+}
+
+impl Link {
+    fn ssl(&self) -> &SslRef {
+        match self {
+            Self::Stream(tls) => tls.ssl(),
+            Self::Datagrams(dtls) => dtls.ssl(),
+        }
+    }
+
+    fn inner(&self) -> &Conn {
+        match self {
+            Self::Stream(tls) => tls.inner(),
+            Self::Datagrams(dtls) => dtls.inner(),
+        }
+    }
+
+    async fn shake(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Stream(tls) => poll_fn(|cx| tls.poll_handshake(cx)).await,
+            Self::Datagrams(dtls) => poll_fn(|cx| dtls.poll_handshake(cx)).await,
+        }
+    }
+
+    /// The plaintext's side.
+    fn into_conn(self) -> Conn {
+        let (info, chunk_max) = (self.inner().info.clone(), self.inner().chunk_max);
+        match self {
+            Self::Stream(tls) => {
+                let mut conn = Conn::from_duplex(info, Shape::Stream, Box::new(tls));
+                conn.chunk_max = chunk_max.min(CHUNK);
+                conn
+            }
+            Self::Datagrams(dtls) => Conn::from_duplex(info, Shape::Message, Box::new(dtls)),
+        }
+    }
+}
+
 /// A handshake that has begun. Dropping it ends the connection.
 pub struct Waiting {
-    tls: Tls,
+    link: Link,
     finding: Finding,
     expect: Expect,
     require_pq: bool,
@@ -29,7 +73,7 @@ pub struct Waiting {
 
 impl std::fmt::Debug for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Waiting({:?})", self.tls.inner())
+        write!(f, "Waiting({:?})", self.link.inner())
     }
 }
 
@@ -43,8 +87,8 @@ pub struct Secured {
 }
 
 impl Waiting {
-    pub(crate) fn new(tls: Tls, finding: Finding, expect: Expect, require_pq: bool) -> Self {
-        Self { tls, finding, expect, require_pq }
+    pub(crate) fn new(link: Link, finding: Finding, expect: Expect, require_pq: bool) -> Self {
+        Self { link, finding, expect, require_pq }
     }
 
     /// Runs the handshake to its end. There is no limit of time here: the caller has one.
@@ -52,23 +96,20 @@ impl Waiting {
     /// # Errors
     /// Why the peer is not talked to.
     pub async fn finish(mut self) -> Result<Secured, Error> {
-        if let Err(error) = poll_fn(|cx| self.tls.poll_handshake(cx)).await {
+        if let Err(error) = self.link.shake().await {
             return Err(self.finding.error().unwrap_or(error));
         }
         let verdict = self.judge()?;
-        let facts = Facts::of(self.tls.ssl(), verdict);
+        let facts = Facts::of(self.link.ssl(), verdict);
         if self.require_pq && !facts.is_post_quantum {
             let group = facts.group.unwrap_or_else(|| "no group".into());
             return Err(Error::NotPostQuantum { group });
         }
-        let (info, chunk_max) = (self.tls.inner().info.clone(), self.tls.inner().chunk_max);
-        let mut conn = Conn::from_duplex(info, Shape::Stream, Box::new(self.tls));
-        conn.chunk_max = chunk_max.min(CHUNK);
-        Ok(Secured { conn, facts })
+        Ok(Secured { conn: self.link.into_conn(), facts })
     }
 
     fn judge(&self) -> Result<Verdict, Error> {
-        let certificate = self.tls.ssl().peer_certificate();
+        let certificate = self.link.ssl().peer_certificate();
         let certificate = certificate.as_deref();
         match &self.expect {
             Expect::Server { verified, pins } => {

@@ -1,10 +1,11 @@
-//! TLS as a stage around a conn: the handshake, the stream, who the peer is.
+//! TLS and DTLS as a stage around a conn: the handshake, the stream, who the peer is.
 //!
 //! One library does the cryptography, OpenSSL, and nothing above this crate knows which. It never
 //! touches a descriptor: records come from the conn below and go back to it, so that TLS runs over
 //! whatever a conn is, another TLS stage included (docs/decisions/0010-tls-over-any-conn.md).
 
 mod context;
+mod dtls;
 mod error;
 mod facts;
 mod ffi;
@@ -15,6 +16,7 @@ mod trust;
 mod wire;
 
 pub use context::{Client, Keylog, Server};
+pub use dtls::Cookies;
 pub use error::{Error, SetupError};
 pub use facts::{Certificate, Facts, Verdict};
 pub use handshake::{Secured, Waiting};

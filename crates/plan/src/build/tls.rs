@@ -1,7 +1,7 @@
 //! Rules about TLS.
 
 use super::rules::{Facts, Rule, rule, rule_with};
-use crate::PeerRule;
+use crate::{DTLS_DATAGRAM_MAX, PeerRule, TlsVersion};
 
 /// What a name of ALPN may have, in bytes (RFC 7301, section 3.1), and their list with its lengths.
 const ALPN_NAME_MAX: usize = 255;
@@ -40,6 +40,21 @@ fn verifies_nobody(facts: &Facts<'_>) -> bool {
     let tls = &facts.raw.tls;
     let verifies = tls.verify || !tls.trust_files.is_empty();
     !facts.listen && (facts.unix || facts.vsock) && verifies && tls.server_name.is_none()
+}
+
+fn is_dtls(facts: &Facts<'_>) -> bool {
+    facts.raw.tls.is_wanted() && facts.keeps_datagrams()
+}
+
+/// An option of TLS 1.3.
+fn newer(facts: &Facts<'_>) -> Option<&'static str> {
+    let tls = &facts.raw.tls;
+    let options = [
+        (tls.require_pq, "--ssl-require-pq"),
+        (tls.ciphersuites.is_some(), "--ssl-ciphersuites"),
+        (tls.min == Some(TlsVersion::Tls13), "--ssl-min tls1.3"),
+    ];
+    options.iter().find(|(given, _)| *given).map(|(_, option)| *option)
 }
 
 /// In the order in which they are looked for, after Ncat's.
@@ -92,9 +107,31 @@ pub(super) const RULES: &[Rule] = &[
         "Invalid option combination: --ssl-min is newer than --ssl-max. QUITTING.\n  no version is left",
     ),
     rule(
-        "--ssl with -u: DTLS is not in this build",
-        |f| f.raw.tls.is_wanted() && f.keeps_datagrams(),
-        "DTLS (--ssl with -u) is not in this build. QUITTING.\n  hint: without -u it is TLS; a later \
-         version will have DTLS",
+        "--ssl with -u and -U or --vsock",
+        |f| is_dtls(f) && (f.unix || f.vsock),
+        "Invalid option combination: --ssl with -u and -U or --vsock. QUITTING.\n  DTLS is for UDP: \
+         it needs addresses to answer to\n  hint: without -u it is TLS over the stream",
+    ),
+    rule_with(
+        "--ssl-require-pq, --ssl-ciphersuites or --ssl-min tls1.3 with -u",
+        |f| is_dtls(f) && newer(f).is_some(),
+        |f| {
+            let option = newer(f).unwrap_or_default();
+            format!(
+                "Invalid option combination: {option} with -u. QUITTING.\n  it is about TLS 1.3, and \
+                 DTLS 1.2 is the newest there is here"
+            )
+        },
+    ),
+    rule_with(
+        "--datagram-size over 16384 with --ssl",
+        |f| is_dtls(f) && f.raw.datagram_size.is_some_and(|size| size > DTLS_DATAGRAM_MAX),
+        |f| {
+            let size = f.raw.datagram_size.unwrap_or_default();
+            format!(
+                "Invalid option combination: --datagram-size {size} with --ssl. QUITTING.\n  a record \
+                 of DTLS holds {DTLS_DATAGRAM_MAX} bytes"
+            )
+        },
     ),
 ];

@@ -63,11 +63,36 @@ pub(super) const REFUSED: &[Row] = &[
         "Invalid option combination: --ssl-min is newer than --ssl-max. QUITTING.",
     ),
     (
-        "--ssl with -u: DTLS is not in this build",
+        "--ssl with -u and -U or --vsock",
         |raw| {
+            (raw.family, raw.transport) = (Some(RawFamily::Unix), Some(RawTransport::Udp));
             raw.tls.wanted = true;
-            raw.transport = Some(RawTransport::Udp);
         },
-        "DTLS (--ssl with -u) is not in this build. QUITTING.",
+        "Invalid option combination: --ssl with -u and -U or --vsock. QUITTING.",
+    ),
+    (
+        "--ssl-require-pq, --ssl-ciphersuites or --ssl-min tls1.3 with -u",
+        |raw| {
+            raw.transport = Some(RawTransport::Udp);
+            raw.tls.require_pq = true;
+        },
+        "Invalid option combination: --ssl-require-pq with -u. QUITTING.",
+    ),
+    (
+        "--ssl-require-pq, --ssl-ciphersuites or --ssl-min tls1.3 with -u",
+        |raw| {
+            raw.transport = Some(RawTransport::Udp);
+            raw.tls.min = Some(TlsVersion::Tls13);
+        },
+        "Invalid option combination: --ssl-min tls1.3 with -u. QUITTING.",
+    ),
+    (
+        "--datagram-size over 16384 with --ssl",
+        |raw| {
+            raw.transport = Some(RawTransport::Udp);
+            raw.datagram_size = Some(16_385);
+            raw.tls.wanted = true;
+        },
+        "Invalid option combination: --datagram-size 16385 with --ssl. QUITTING.",
     ),
 ];
