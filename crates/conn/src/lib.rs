@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
+mod lowered;
+#[cfg(unix)]
 mod plain;
 mod pool;
 #[cfg(unix)]
@@ -25,6 +27,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+#[cfg(unix)]
+pub use lowered::{Lowered, Record};
 #[cfg(unix)]
 pub use plain::{Input, Output, Plain};
 pub use pool::Scratch;
@@ -174,6 +178,24 @@ pub trait Duplex: Send {
     /// The connection has failed since.
     fn undelivered(&self) -> io::Result<Option<usize>> {
         Ok(None)
+    }
+
+    /// This stage, when the kernel does its work in a direction or both.
+    #[cfg(unix)]
+    fn lowered(&mut self) -> Option<&mut dyn Lowered> {
+        None
+    }
+
+    /// The descriptors that bytes may be taken out of past this stage, since the kernel does its work.
+    #[cfg(unix)]
+    fn lowered_source(&self) -> Option<&Plain> {
+        None
+    }
+
+    /// The same for putting bytes in.
+    #[cfg(unix)]
+    fn lowered_sink(&self) -> Option<&Plain> {
+        None
     }
 }
 
