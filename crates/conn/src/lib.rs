@@ -16,6 +16,11 @@ mod plain;
 mod pool;
 #[cfg(unix)]
 mod port;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod records {
+    //! What the kernel needs for the TLS records of a conn, see [`Conn::set_record_keys`](crate::Conn).
+    pub use sys::ktls::{Cipher, DATA, Keys, Version, Way};
+}
 pub mod stage;
 mod stream;
 

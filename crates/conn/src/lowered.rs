@@ -30,11 +30,11 @@ pub trait Lowered: Send {
     /// Why the kernel could not move bytes into [`Conn::sink`].
     fn why_not_sent(&mut self, cx: &mut Context<'_>, error: io::Error) -> io::Error;
 
-    /// Has the kernel send what it keeps for more to come.
+    /// Has the kernel send what it keeps for more to come; `has_sent`: it was given some.
     ///
     /// # Errors
     /// What broke the sending direction.
-    fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    fn poll_push(&mut self, cx: &mut Context<'_>, has_sent: bool) -> Poll<io::Result<()>>;
 }
 
 /// What was taken out of records that the kernel opens.

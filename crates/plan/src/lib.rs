@@ -28,7 +28,7 @@ pub use explain::explain;
 pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
 pub use route::{HOPS_MAX, RawRoute, SourceRoute};
 pub use socket::{Keepalive, Rates, RawSockets, Ready, SocketOptions};
-pub use tls::{KeyType, PeerRule, Pin, RawTls, TlsSpec, TlsVersion};
+pub use tls::{KernelTls, KeyType, PeerRule, Pin, RawTls, TlsSpec, TlsVersion};
 pub use vsock::{VSOCK_ANY, VsockSpec};
 
 /// Ncat's port when none is given.

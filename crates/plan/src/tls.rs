@@ -46,6 +46,8 @@ pub struct RawTls {
     pub keylog: Option<PathBuf>,
     /// `--ssl-strict-eof`.
     pub strict_end: bool,
+    /// `--ssl-ktls`.
+    pub kernel: Option<KernelTls>,
 }
 
 /// How connections are secured.
@@ -89,6 +91,8 @@ pub struct TlsSpec {
     pub keylog: Option<PathBuf>,
     /// An end without close_notify is an error.
     pub strict_end: bool,
+    /// What of the work the kernel is given.
+    pub kernel: KernelTls,
 }
 
 impl RawTls {
@@ -118,8 +122,21 @@ impl RawTls {
             require_pq: self.require_pq,
             keylog: self.keylog.clone(),
             strict_end: self.strict_end,
+            kernel: self.kernel.unwrap_or_default(),
         })
     }
+}
+
+/// What of the encryption the kernel is given, where it can (Linux).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum KernelTls {
+    /// What it does as well as we do.
+    #[default]
+    Auto,
+    /// Receiving by TLS 1.3 too, though it does not follow a peer that changes its keys.
+    On,
+    /// Nothing.
+    Off,
 }
 
 /// The key of a certificate made for the run.

@@ -9,11 +9,12 @@ use openssl::ssl::{
     SslSessionCacheMode, SslVerifyMode, SslVersion,
 };
 use openssl::stack::Stack;
-use plan::{PeerRule, Pin, TlsSpec, TlsVersion};
+use plan::{KernelTls, PeerRule, Pin, TlsSpec, TlsVersion};
 
 use crate::error::{Error, SetupError, internal, reason_of};
 use crate::handshake::{Expect, Waiting};
 use crate::identity::{self, Fingerprints};
+use crate::secrets;
 use crate::stage::{Notice, Tell, Tls};
 use crate::trust::{self, Finding};
 
@@ -31,6 +32,7 @@ pub struct Client {
     pins: Arc<[Pin]>,
     strict_end: bool,
     require_pq: bool,
+    kernel: KernelTls,
 }
 
 impl std::fmt::Debug for Client {
@@ -61,6 +63,7 @@ impl Client {
             pins: spec.pins.clone().into(),
             strict_end: spec.strict_end,
             require_pq: spec.require_pq,
+            kernel: spec.kernel,
         })
     }
 
@@ -88,9 +91,9 @@ impl Client {
         }
         let finding = Finding::watch(&mut ssl, mode);
         ssl.set_connect_state();
-        let tls = Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?;
+        let tls = Tls::new(ssl, conn, self.strict_end, self.kernel, Arc::new(tell) as Tell)?;
         let expect = Expect::Server { verified: self.verifies, pins: Arc::clone(&self.pins) };
-        Ok(Waiting::new(tls, finding, expect, self.require_pq))
+        Ok(Waiting::new(tls, finding, expect, self.require_pq, self.kernel))
     }
 }
 
@@ -106,6 +109,7 @@ pub struct Server {
     checks_chain: bool,
     strict_end: bool,
     require_pq: bool,
+    kernel: KernelTls,
 }
 
 impl std::fmt::Debug for Server {
@@ -164,6 +168,7 @@ impl Server {
             checks_chain: spec.verify,
             strict_end: spec.strict_end,
             require_pq: spec.require_pq,
+            kernel: spec.kernel,
         })
     }
 
@@ -185,10 +190,10 @@ impl Server {
             Finding::default()
         };
         ssl.set_accept_state();
-        let tls = Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?;
+        let tls = Tls::new(ssl, conn, self.strict_end, self.kernel, Arc::new(tell) as Tell)?;
         let allow = Arc::clone(&self.allow);
         let expect = Expect::Client { verified: self.checks_chain, allow };
-        Ok(Waiting::new(tls, finding, expect, self.require_pq))
+        Ok(Waiting::new(tls, finding, expect, self.require_pq, self.kernel))
     }
 }
 
@@ -248,9 +253,12 @@ fn start(
     }
     builder.set_min_proto_version(spec.min.map(version)).map_err(of_option("--ssl-min"))?;
     builder.set_max_proto_version(spec.max.map(version)).map_err(of_option("--ssl-max"))?;
-    if let Some(keylog) = keylog {
-        builder.set_keylog_callback(move |_, line| keylog(line));
-    }
+    builder.set_keylog_callback(move |ssl, line| {
+        secrets::note(ssl, line);
+        if let Some(keylog) = &keylog {
+            keylog(line);
+        }
+    });
     Ok(builder)
 }
 

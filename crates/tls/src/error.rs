@@ -58,6 +58,9 @@ pub enum Error {
         /// What to do.
         hint: Option<String>,
     },
+    /// The peer's keys have changed, which the kernel does not follow.
+    #[error("The peer changed its TLS keys, which the kernel does not follow (--ssl-ktls on)")]
+    KeysChanged,
     /// The connection below ended in the middle of a record.
     #[error("The peer closed the connection in the middle of a TLS record")]
     CutRecord,
@@ -96,6 +99,10 @@ impl Error {
                 "hint: OpenSSL 3.5 or newer at both ends agrees on X25519MLKEM768 by itself".into(),
             ],
             Self::Closed => vec!["hint: does it speak TLS there?".into()],
+            Self::KeysChanged => vec![
+                "what it sent before is delivered, the rest is lost".into(),
+                "hint: --ssl-ktls auto leaves receiving to this program".into(),
+            ],
             Self::CutRecord => vec!["what it sent before is delivered, the rest is lost".into()],
             _ => Vec::new(),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use conn::{Conn, Shape};
 use openssl::hash::MessageDigest;
 use openssl::x509::X509Ref;
-use plan::{PeerRule, Pin};
+use plan::{KernelTls, PeerRule, Pin};
 
 use crate::error::Error;
 use crate::facts::{self, Facts, Verdict};
@@ -25,6 +25,7 @@ pub struct Waiting {
     finding: Finding,
     expect: Expect,
     require_pq: bool,
+    kernel: KernelTls,
 }
 
 impl std::fmt::Debug for Waiting {
@@ -43,8 +44,14 @@ pub struct Secured {
 }
 
 impl Waiting {
-    pub(crate) fn new(tls: Tls, finding: Finding, expect: Expect, require_pq: bool) -> Self {
-        Self { tls, finding, expect, require_pq }
+    pub(crate) fn new(
+        tls: Tls,
+        finding: Finding,
+        expect: Expect,
+        require_pq: bool,
+        kernel: KernelTls,
+    ) -> Self {
+        Self { tls, finding, expect, require_pq, kernel }
     }
 
     /// Runs the handshake to its end. There is no limit of time here: the caller has one.
@@ -56,11 +63,12 @@ impl Waiting {
             return Err(self.finding.error().unwrap_or(error));
         }
         let verdict = self.judge()?;
-        let facts = Facts::of(self.tls.ssl(), verdict);
+        let mut facts = Facts::of(self.tls.ssl(), verdict);
         if self.require_pq && !facts.is_post_quantum {
             let group = facts.group.unwrap_or_else(|| "no group".into());
             return Err(Error::NotPostQuantum { group });
         }
+        (facts.send, facts.recv) = self.tls.lower(self.kernel);
         let (info, chunk_max) = (self.tls.inner().info.clone(), self.tls.inner().chunk_max);
         let mut conn = Conn::from_duplex(info, Shape::Stream, Box::new(self.tls));
         conn.chunk_max = chunk_max.min(CHUNK);

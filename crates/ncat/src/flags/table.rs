@@ -3,6 +3,7 @@
 mod broker;
 mod bytes;
 mod exec;
+mod ktls;
 mod later;
 mod options;
 mod sockets;
@@ -23,6 +24,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         talk::ITEMS,
         exec::ITEMS,
         tls::ITEMS,
+        ktls::ITEMS,
         later::ITEMS,
     ];
     themes.into_iter().flatten()

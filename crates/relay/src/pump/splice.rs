@@ -118,7 +118,7 @@ impl Splice {
     ) -> Poll<Result<(), Stop>> {
         loop {
             if self.ended && self.is_drained() {
-                return push(cx, to);
+                return push(cx, to, tally);
             }
             if turn.is_over(tally) {
                 cx.waker().wake_by_ref();
@@ -377,9 +377,9 @@ fn fill(
 
 /// Has the kernel send what it keeps for more to come, where a stage's work is the kernel's: a sendfile
 /// that came to the end of the file leaves a record open.
-fn push(cx: &mut Context<'_>, to: &mut Conn) -> Poll<Result<(), Stop>> {
+fn push(cx: &mut Context<'_>, to: &mut Conn, tally: &Tally) -> Poll<Result<(), Stop>> {
     let Some(stage) = to.lowered() else { return Poll::Ready(Ok(())) };
-    match ready!(stage.poll_push(cx)) {
+    match ready!(stage.poll_push(cx, tally.delivered > 0)) {
         Ok(()) => Poll::Ready(Ok(())),
         Err(e) => {
             let why = stage.why_not_sent(cx, e);
