@@ -10,11 +10,18 @@
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
+mod lowered;
+#[cfg(unix)]
 mod plain;
 mod pool;
 #[cfg(unix)]
 mod port;
 mod screen;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod records {
+    //! What the kernel needs for the TLS records of a conn, see [`Conn::set_record_keys`](crate::Conn).
+    pub use sys::ktls::{Cipher, DATA, Keys, Version, Way};
+}
 pub mod stage;
 mod stream;
 
@@ -26,6 +33,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+#[cfg(unix)]
+pub use lowered::{Lowered, Record};
 #[cfg(unix)]
 pub use plain::{Input, Output, Plain};
 pub use pool::Scratch;
@@ -176,6 +185,24 @@ pub trait Duplex: Send {
     /// The connection has failed since.
     fn undelivered(&self) -> io::Result<Option<usize>> {
         Ok(None)
+    }
+
+    /// This stage, when the kernel does its work in a direction or both.
+    #[cfg(unix)]
+    fn lowered(&mut self) -> Option<&mut dyn Lowered> {
+        None
+    }
+
+    /// The descriptors that bytes may be taken out of past this stage, since the kernel does its work.
+    #[cfg(unix)]
+    fn lowered_source(&self) -> Option<&Plain> {
+        None
+    }
+
+    /// The same for putting bytes in.
+    #[cfg(unix)]
+    fn lowered_sink(&self) -> Option<&Plain> {
+        None
     }
 }
 

@@ -221,6 +221,17 @@ impl Plain {
         self.input().is_some_and(|port| !port.is_pollable() || sys::fd::is_readable(port.as_fd()))
     }
 
+    /// The socket, and the buffer for what is read from it.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn tcp_mut(&mut self) -> Option<(&mut Port, &mut Scratch)> {
+        match (&self.input, &mut self.output) {
+            (Input::Same, Output::Port(port)) if self.carrier == Some(Carrier::Tcp) => {
+                Some((port, &mut self.scratch))
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.input().map_or(Poll::Ready(()), |port| port.poll_end(cx))
     }

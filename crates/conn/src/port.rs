@@ -27,6 +27,9 @@ pub struct Port {
     wait: Wait,
     kind: FdKind,
     exclusive: bool,
+    /// The kernel opens TLS records here: bytes are readable when a record is, which polling does not
+    /// tell.
+    opens_records: bool,
     /// The last read gave less than it was asked for: probably all there was.
     was_short: AtomicBool,
     /// Set while a direction whose readiness can no longer be trusted is tried again by the clock.
@@ -70,6 +73,7 @@ impl Port {
             wait,
             kind: FdKind::Socket,
             exclusive: true,
+            opens_records: false,
             was_short: false.into(),
             again: Default::default(),
         })
@@ -93,6 +97,7 @@ impl Port {
             wait,
             kind: FdKind::Socket,
             exclusive: true,
+            opens_records: false,
             was_short: false.into(),
             again: Default::default(),
         })
@@ -107,7 +112,14 @@ impl Port {
         let kind = sys::fd::kind(fd.as_fd())?;
         let interest = if write { Interest::WRITABLE } else { Interest::READABLE };
         let wait = Wait::Registered(register(fd, interest)?);
-        Ok(Self { wait, kind, exclusive: true, was_short: false.into(), again: Default::default() })
+        Ok(Self {
+            wait,
+            kind,
+            exclusive: true,
+            opens_records: false,
+            was_short: false.into(),
+            again: Default::default(),
+        })
     }
 
     /// A descriptor that others may share: standard input, or standard output with `write`. Our own
@@ -137,7 +149,14 @@ impl Port {
                 Err(refused) => Wait::Never(refused.into_parts().0),
             },
         };
-        Ok(Self { wait, kind, exclusive, was_short: false.into(), again: Default::default() })
+        Ok(Self {
+            wait,
+            kind,
+            exclusive,
+            opens_records: false,
+            was_short: false.into(),
+            again: Default::default(),
+        })
     }
 
     /// What it refers to.
@@ -153,6 +172,26 @@ impl Port {
     /// Whether the system reports readiness; files are always ready.
     pub fn is_pollable(&self) -> bool {
         matches!(self.wait, Wait::Registered(_))
+    }
+
+    /// From now on the kernel opens TLS records here.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn set_opens_records(&mut self) {
+        self.opens_records = true;
+    }
+
+    /// Whether the kernel opens TLS records here: a splice stops at what is not data.
+    pub fn opens_records(&self) -> bool {
+        self.opens_records
+    }
+
+    /// Whether a read that gave nothing would give nothing now either.
+    fn is_empty(&self) -> io::Result<bool> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if self.opens_records {
+            return sys::ktls::has_record(self).map(|has| !has);
+        }
+        Ok(self.is_pollable() && !sys::fd::is_readable(self.as_fd()))
     }
 
     /// Whether calls must be preceded by a poll, since they could wait.
@@ -203,7 +242,8 @@ impl Port {
             let guard = ready!(fd.poll_read_ready(cx))?;
             // A short read is often the last, but a terminal gives line by line, a packet pipe packet by
             // packet, and TCP stops at urgent data: ask. Not before what came has been passed on.
-            let is_doubtful = self.was_short.swap(false, Ordering::Relaxed) || self.is_guarded();
+            let was_short = self.was_short.swap(false, Ordering::Relaxed) && !self.opens_records;
+            let is_doubtful = was_short || self.is_guarded();
             if is_doubtful && !sys::fd::is_readable(self.as_fd()) {
                 ready!(self.wait_for(READ, cx, guard));
                 continue;
@@ -294,7 +334,7 @@ impl Port {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     // EAGAIN does not say whose: ask, and wait for that side only.
-                    let empty = self.is_pollable() && !sys::fd::is_readable(self.as_fd());
+                    let empty = self.is_empty()?;
                     let full = to.is_pollable() && !sys::fd::is_writable(to.as_fd());
                     match (from_guard, to_guard) {
                         (Some(guard), _) if empty => ready!(self.wait_for(READ, cx, guard)),
@@ -309,6 +349,7 @@ impl Port {
                     // After a short piece there is rarely more: one question now saves a call
                     // that finds nothing and two that ask which side that was.
                     if n < SHORT
+                        && !self.opens_records
                         && let Some(mut guard) = from_guard
                         && !sys::fd::is_readable(self.as_fd())
                     {

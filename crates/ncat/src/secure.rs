@@ -13,6 +13,7 @@ use proto::escape;
 use serde_json::json;
 use tls::{
     Certificate, Client, Cookies, Error, Facts, Notice, Secured, Server, SetupError, Waiting,
+    Worker,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -176,6 +177,16 @@ fn notices(talk: &Talk, peer: &str) -> impl Fn(Notice) + Send + Sync + 'static {
     let (talk, peer) = (talk.clone(), peer.to_owned());
     move |notice| match notice {
         Notice::Truncated => talk.truncated(&peer),
+        Notice::KeysKept => talk.tls_refused(
+            &peer,
+            "keys",
+            "asked for new TLS keys: the kernel goes on with the old ones",
+        ),
+        Notice::NoRenegotiation => talk.tls_refused(
+            &peer,
+            "renegotiation",
+            "wanted to renegotiate: not while the kernel encrypts",
+        ),
     }
 }
 
@@ -260,12 +271,22 @@ fn tell_secured(talk: &Talk, peer: &str, facts: &Facts, listens: bool) {
     if !listens || own.is_some() {
         talk.verbose(|| format!("Peer: {}.", facts.verdict.words()));
     }
+    talk.debug(|| {
+        let who = |worker| match worker {
+            Worker::Kernel => "the kernel".into(),
+            Worker::User(why) => format!("this program ({why})"),
+        };
+        format!("TLS records are made by {}, opened by {}", who(facts.send), who(facts.recv))
+    });
     let chain: Vec<_> = facts.chain.iter().map(certificate_json).collect();
     talk.event(
         "secured",
         json!({
             "peer": peer, "version": facts.version, "cipher": facts.cipher, "group": facts.group,
             "post_quantum": facts.is_post_quantum, "alpn": facts.alpn,
+            "kernel": {
+                "send": facts.send == Worker::Kernel, "recv": facts.recv == Worker::Kernel,
+            },
             "server_name": facts.server_name, "verdict": facts.verdict.words(), "chain": chain,
         }),
     );

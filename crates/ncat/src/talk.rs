@@ -179,6 +179,15 @@ impl Talk {
         self.event("truncated", json!({ "peer": peer }));
     }
 
+    /// A peer wanted something of TLS that it does not get; `what` in events, `why` in words.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls_refused(&self, peer: &str, what: &str, why: &str) {
+        self.verbose(|| {
+            format!("Warning: {} {why} (--ssl-ktls off).", escape::terminal(peer.as_bytes()))
+        });
+        self.event("tls-refused", json!({ "peer": peer, "what": what }));
+    }
+
     /// A client's connection cannot be secured.
     pub(crate) fn insecure(&self, peer: &str, reason: &str, more: &[String]) {
         let name = escape::terminal(peer.as_bytes()).to_string();

@@ -30,7 +30,7 @@ pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
 pub use route::{HOPS_MAX, RawRoute, SourceRoute};
 pub use socket::{Keepalive, Rates, RawSockets, Ready, SocketOptions};
 pub use starttls::StartTls;
-pub use tls::{DTLS_DATAGRAM_MAX, KeyType, PeerRule, Pin, RawTls, TlsSpec, TlsVersion};
+pub use tls::{DTLS_DATAGRAM_MAX, KernelTls, KeyType, PeerRule, Pin, RawTls, TlsSpec, TlsVersion};
 pub use vsock::{VSOCK_ANY, VsockSpec};
 
 /// Ncat's port when none is given.

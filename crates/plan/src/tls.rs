@@ -50,6 +50,8 @@ pub struct RawTls {
     pub strict_end: bool,
     /// `--starttls`.
     pub starttls: Option<StartTls>,
+    /// `--ssl-ktls`.
+    pub kernel: Option<KernelTls>,
 }
 
 /// How connections are secured.
@@ -97,6 +99,8 @@ pub struct TlsSpec {
     pub starttls: Option<StartTls>,
     /// It is DTLS: what is secured keeps messages.
     pub datagrams: bool,
+    /// What of the work the kernel is given.
+    pub kernel: KernelTls,
 }
 
 /// The largest datagram of DTLS: the plaintext of one record (RFC 5246, section 6.2.1).
@@ -131,8 +135,21 @@ impl RawTls {
             strict_end: self.strict_end,
             starttls: self.starttls,
             datagrams,
+            kernel: self.kernel.unwrap_or_default(),
         })
     }
+}
+
+/// What of the encryption the kernel is given, where it can (Linux).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum KernelTls {
+    /// What it does as well as we do.
+    #[default]
+    Auto,
+    /// Receiving by TLS 1.3 too, though it does not follow a peer that changes its keys.
+    On,
+    /// Nothing.
+    Off,
 }
 
 /// The key of a certificate made for the run.

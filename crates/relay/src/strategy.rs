@@ -64,7 +64,7 @@ fn fast_path(from: &Conn, to: &Conn) -> Choice {
     use std::os::fd::AsFd;
     use sys::fd::FdKind;
 
-    let (Some(from), Some(to)) = (from.plain(), to.plain()) else {
+    let (Some(from), Some(to)) = (from.source(), to.sink()) else {
         return choice(Strategy::Buffered, "a stage needs the bytes");
     };
     if to.is_discarding() {

@@ -17,6 +17,8 @@ pub mod fault;
 pub mod fd;
 pub mod inherit;
 #[cfg(any(target_os = "linux", target_os = "android"))]
+pub mod ktls;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod option;
 #[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
 pub mod pty;

@@ -9,12 +9,13 @@ use openssl::ssl::{
     SslSessionCacheMode, SslVerifyMode, SslVersion,
 };
 use openssl::stack::Stack;
-use plan::{PeerRule, Pin, TlsSpec, TlsVersion};
+use plan::{KernelTls, PeerRule, Pin, TlsSpec, TlsVersion};
 
 use crate::dtls::{self, Dtls};
 use crate::error::{Error, SetupError, internal, reason_of};
 use crate::handshake::{Expect, Link, Waiting};
 use crate::identity::{self, Fingerprints};
+use crate::secrets;
 use crate::stage::{Notice, Tell, Tls};
 use crate::trust::{self, Finding};
 
@@ -32,6 +33,7 @@ pub struct Client {
     pins: Arc<[Pin]>,
     strict_end: bool,
     require_pq: bool,
+    kernel: KernelTls,
 }
 
 impl std::fmt::Debug for Client {
@@ -62,6 +64,7 @@ impl Client {
             pins: spec.pins.clone().into(),
             strict_end: spec.strict_end,
             require_pq: spec.require_pq,
+            kernel: spec.kernel,
         })
     }
 
@@ -92,10 +95,10 @@ impl Client {
         let link = if conn.shape == Shape::Message {
             Link::Datagrams(Dtls::new(ssl, conn, false)?)
         } else {
-            Link::Stream(Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?)
+            Link::Stream(Tls::new(ssl, conn, self.strict_end, self.kernel, Arc::new(tell) as Tell)?)
         };
         let expect = Expect::Server { verified: self.verifies, pins: Arc::clone(&self.pins) };
-        Ok(Waiting::new(link, finding, expect, self.require_pq))
+        Ok(Waiting::new(link, finding, expect, self.require_pq, self.kernel))
     }
 }
 
@@ -111,6 +114,7 @@ pub struct Server {
     checks_chain: bool,
     strict_end: bool,
     require_pq: bool,
+    kernel: KernelTls,
 }
 
 impl std::fmt::Debug for Server {
@@ -169,6 +173,7 @@ impl Server {
             checks_chain: spec.verify,
             strict_end: spec.strict_end,
             require_pq: spec.require_pq,
+            kernel: spec.kernel,
         })
     }
 
@@ -193,11 +198,11 @@ impl Server {
         let link = if conn.shape == Shape::Message {
             Link::Datagrams(Dtls::new(ssl, conn, true)?)
         } else {
-            Link::Stream(Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?)
+            Link::Stream(Tls::new(ssl, conn, self.strict_end, self.kernel, Arc::new(tell) as Tell)?)
         };
         let allow = Arc::clone(&self.allow);
         let expect = Expect::Client { verified: self.checks_chain, allow };
-        Ok(Waiting::new(link, finding, expect, self.require_pq))
+        Ok(Waiting::new(link, finding, expect, self.require_pq, self.kernel))
     }
 }
 
@@ -264,9 +269,12 @@ fn start(
     }
     builder.set_min_proto_version(spec.min.map(version)).map_err(of_option("--ssl-min"))?;
     builder.set_max_proto_version(spec.max.map(version)).map_err(of_option("--ssl-max"))?;
-    if let Some(keylog) = keylog {
-        builder.set_keylog_callback(move |_, line| keylog(line));
-    }
+    builder.set_keylog_callback(move |ssl, line| {
+        secrets::note(ssl, line);
+        if let Some(keylog) = &keylog {
+            keylog(line);
+        }
+    });
     Ok(builder)
 }
 

@@ -58,6 +58,9 @@ pub enum Error {
         /// What to do.
         hint: Option<String>,
     },
+    /// The peer's keys have changed, which the kernel does not follow.
+    #[error("The peer changed its TLS keys, which the kernel does not follow (--ssl-ktls on)")]
+    KeysChanged,
     /// The connection below ended in the middle of a record.
     #[error("The peer closed the connection in the middle of a TLS record")]
     CutRecord,
@@ -103,6 +106,10 @@ impl Error {
             ],
             Self::Closed => vec!["hint: does it speak TLS there?".into()],
             Self::TooLong { .. } => vec!["hint: --datagram-size makes shorter ones".into()],
+            Self::KeysChanged => vec![
+                "what it sent before is delivered, the rest is lost".into(),
+                "hint: --ssl-ktls auto leaves receiving to this program".into(),
+            ],
             Self::CutRecord => vec!["what it sent before is delivered, the rest is lost".into()],
             _ => Vec::new(),
         }

@@ -36,6 +36,15 @@ impl Verdict {
     }
 }
 
+/// Who makes, or who opens, the records of data.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Worker {
+    /// The kernel: the bytes may pass us by.
+    Kernel,
+    /// We do, and why.
+    User(&'static str),
+}
+
 /// One certificate, in words. Text in it is the peer's: it is shown escaped, and never trusted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Certificate {
@@ -78,6 +87,10 @@ pub struct Facts {
     pub chain: Vec<Certificate>,
     /// How far it is known.
     pub verdict: Verdict,
+    /// Who makes the records we send.
+    pub send: Worker,
+    /// Who opens the records that come.
+    pub recv: Worker,
 }
 
 impl Facts {
@@ -101,6 +114,8 @@ impl Facts {
             server_name: ssl.servername(openssl::ssl::NameType::HOST_NAME).map(str::to_owned),
             chain,
             verdict,
+            send: Worker::User("not asked yet"),
+            recv: Worker::User("not asked yet"),
         }
     }
 }

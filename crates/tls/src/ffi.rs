@@ -1,7 +1,7 @@
-//! What the safe bindings of OpenSSL leave out: the name of the key exchange's group, reading into
-//! memory that nobody has written to, and what is particular to DTLS.
+//! What the safe bindings of OpenSSL leave out: the name of the key exchange's group, what counts for
+//! the kernel's records, what is particular to DTLS, and reading into memory that nobody has written to.
 
-#![expect(unsafe_code, reason = "a few functions of OpenSSL, and the length of a buffer it filled")]
+#![expect(unsafe_code, reason = "some functions of OpenSSL, and the length of a buffer it filled")]
 
 use std::ffi::{CStr, c_char, c_int, c_long};
 use std::io::{Read, Write};
@@ -26,7 +26,16 @@ struct BioAddr {
     _opaque: [u8; 0],
 }
 
+/// `SSL_OP_NO_RENEGOTIATION` of `ssl.h`, there since 1.1.1.
+const NO_RENEGOTIATION: u64 = 1 << 30;
+
 unsafe extern "C" {
+    /// Since OpenSSL 3.0 with 64 bits.
+    fn SSL_set_options(ssl: *mut openssl_sys::SSL, options: u64) -> u64;
+    /// Since OpenSSL 1.1.1; -1 when no key update is due.
+    fn SSL_get_key_update_type(ssl: *const openssl_sys::SSL) -> c_int;
+    /// Since OpenSSL 1.1.1; 0 when the peers did not agree on a length.
+    fn SSL_SESSION_get_max_fragment_length(session: *const openssl_sys::SSL_SESSION) -> u8;
     /// Since OpenSSL 3.0; null when it does not know the number.
     fn SSL_group_to_name(ssl: *mut openssl_sys::SSL, id: c_int) -> *const c_char;
     fn DTLSv1_listen(ssl: *mut openssl_sys::SSL, client: *mut BioAddr) -> c_int;
@@ -49,6 +58,26 @@ pub(crate) fn group_name(ssl: &SslRef) -> Option<String> {
     // SAFETY: it is not null and points to a string in one of OpenSSL's tables, which outlive us.
     let name = unsafe { CStr::from_ptr(name) };
     Some(name.to_string_lossy().into_owned())
+}
+
+/// Refuses to begin again (TLS 1.2) from now on.
+pub(crate) fn refuse_renegotiation(ssl: &SslRef) {
+    // SAFETY: the pointer is that of a live connection, which nobody else uses during the call.
+    unsafe { SSL_set_options(ssl.as_ptr(), NO_RENEGOTIATION) };
+}
+
+/// Whether the peer has asked for new keys of ours and not got them.
+pub(crate) fn owes_key_update(ssl: &SslRef) -> bool {
+    // SAFETY: the pointer is that of a live connection, and the call only reads from it.
+    unsafe { SSL_get_key_update_type(ssl.as_ptr()) >= 0 }
+}
+
+/// Whether records must be shorter than usual (RFC 6066, section 4).
+pub(crate) fn has_short_records(ssl: &SslRef) -> bool {
+    // SAFETY: the pointer is that of a session that `ssl` keeps, and the call only reads from it.
+    ssl.session().is_some_and(|session| unsafe {
+        SSL_SESSION_get_max_fragment_length(session.as_ptr()) != 0
+    })
 }
 
 /// Adds one record's plaintext to `buf`, as far as it fits below `max` bytes. To clear the memory first

@@ -7,7 +7,7 @@ use conn::{Conn, Shape};
 use openssl::hash::MessageDigest;
 use openssl::ssl::SslRef;
 use openssl::x509::X509Ref;
-use plan::{PeerRule, Pin};
+use plan::{KernelTls, PeerRule, Pin};
 
 use crate::dtls::Dtls;
 use crate::error::Error;
@@ -69,6 +69,7 @@ pub struct Waiting {
     finding: Finding,
     expect: Expect,
     require_pq: bool,
+    kernel: KernelTls,
 }
 
 impl std::fmt::Debug for Waiting {
@@ -87,8 +88,14 @@ pub struct Secured {
 }
 
 impl Waiting {
-    pub(crate) fn new(link: Link, finding: Finding, expect: Expect, require_pq: bool) -> Self {
-        Self { link, finding, expect, require_pq }
+    pub(crate) fn new(
+        link: Link,
+        finding: Finding,
+        expect: Expect,
+        require_pq: bool,
+        kernel: KernelTls,
+    ) -> Self {
+        Self { link, finding, expect, require_pq, kernel }
     }
 
     /// Runs the handshake to its end. There is no limit of time here: the caller has one.
@@ -100,10 +107,13 @@ impl Waiting {
             return Err(self.finding.error().unwrap_or(error));
         }
         let verdict = self.judge()?;
-        let facts = Facts::of(self.link.ssl(), verdict);
+        let mut facts = Facts::of(self.link.ssl(), verdict);
         if self.require_pq && !facts.is_post_quantum {
             let group = facts.group.unwrap_or_else(|| "no group".into());
             return Err(Error::NotPostQuantum { group });
+        }
+        if let Link::Stream(tls) = &mut self.link {
+            (facts.send, facts.recv) = tls.lower(self.kernel);
         }
         Ok(Secured { conn: self.link.into_conn(), facts })
     }

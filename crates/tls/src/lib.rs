@@ -11,6 +11,9 @@ mod facts;
 mod ffi;
 mod handshake;
 mod identity;
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(dead_code))]
+mod keys;
+mod secrets;
 mod stage;
 mod trust;
 mod wire;
@@ -18,7 +21,7 @@ mod wire;
 pub use context::{Client, Keylog, Server};
 pub use dtls::Cookies;
 pub use error::{Error, SetupError};
-pub use facts::{Certificate, Facts, Verdict};
+pub use facts::{Certificate, Facts, Verdict, Worker};
 pub use handshake::{Secured, Waiting};
 pub use identity::Fingerprints;
 pub use stage::Notice;

@@ -1,5 +1,11 @@
 //! The stage: plaintext on one side, records on the other.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod kernel;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[path = "stage/kernel_absent.rs"]
+mod kernel;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -9,10 +15,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use conn::{Conn, Duplex, Paced, Recv, Scratch};
 use openssl::ssl::{self, ErrorCode, Ssl, SslRef, SslStream};
+use plan::KernelTls;
 
 use crate::error::{self, Error};
 use crate::ffi;
+use crate::secrets;
 use crate::wire::Wire;
+use kernel::Kernel;
 
 /// Plaintext made into records before they are sent: large enough that a system call is nothing
 /// beside the encryption, small enough that plaintext and records fit a core's own cache together.
@@ -32,6 +41,10 @@ const LOOKS: usize = 16;
 pub enum Notice {
     /// The peer closed the connection without saying that it had sent everything.
     Truncated,
+    /// The peer asked for new keys, and the kernel goes on with the old ones.
+    KeysKept,
+    /// The peer wanted to begin again, which cannot be while the kernel has the keys.
+    NoRenegotiation,
 }
 
 /// Whom to tell.
@@ -69,6 +82,11 @@ pub(crate) struct Tls {
     failure: Option<io::Error>,
     strict_end: bool,
     tell: Tell,
+    kernel: Kernel,
+    /// Why the kernel will do nothing, if that is known before the handshake.
+    hindrance: Option<&'static str>,
+    /// Records are read one by one, so that the next one is still the kernel's to open.
+    reads_exactly: bool,
 }
 
 /// What OpenSSL waits for.
@@ -86,7 +104,17 @@ fn want(error: ssl::Error) -> Result<Want, ssl::Error> {
 }
 
 impl Tls {
-    pub(crate) fn new(ssl: Ssl, inner: Conn, strict_end: bool, tell: Tell) -> Result<Self, Error> {
+    pub(crate) fn new(
+        mut ssl: Ssl,
+        inner: Conn,
+        strict_end: bool,
+        kernel: KernelTls,
+        tell: Tell,
+    ) -> Result<Self, Error> {
+        let hindrance = kernel::hindrance(kernel, &inner);
+        if hindrance.is_none() {
+            secrets::keep(&mut ssl);
+        }
         let ssl = SslStream::new(ssl, Wire::default()).map_err(error::internal)?;
         Ok(Self {
             ssl,
@@ -101,6 +129,9 @@ impl Tls {
             failure: None,
             strict_end,
             tell,
+            kernel: Kernel::default(),
+            hindrance,
+            reads_exactly: hindrance.is_none(),
         })
     }
 
@@ -116,7 +147,10 @@ impl Tls {
     pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             match self.ssl.do_handshake().map_err(want) {
-                Ok(()) => return self.poll_tell(cx),
+                Ok(()) => {
+                    self.ssl.get_mut().note_sending(true);
+                    return self.poll_tell(cx);
+                }
                 Err(Ok(Want::Write)) => ready!(self.poll_tell(cx))?,
                 Err(Ok(Want::Read)) => {
                     ready!(self.poll_tell(cx))?;
@@ -170,6 +204,12 @@ impl Tls {
 
     /// Sends every record there is.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.kernel.sends() {
+            return self.poll_pass_on(cx);
+        }
+        if self.reads_exactly {
+            self.ssl.get_mut().note_sending(false);
+        }
         self.sending.extend(self.ssl.get_mut().take_outgoing());
         if self.sending.is_empty() {
             return Poll::Ready(Ok(()));
@@ -185,7 +225,8 @@ impl Tls {
         if wire.ended {
             return Poll::Ready(Ok(()));
         }
-        if ready!(self.inner.poll_recv(cx, WIRE_READ, &mut wire.incoming))? == Recv::End {
+        let size = if self.reads_exactly { wire.missing() } else { WIRE_READ };
+        if ready!(self.inner.poll_recv(cx, size, &mut wire.incoming))? == Recv::End {
             wire.ended = true;
         }
         Poll::Ready(Ok(()))
@@ -203,6 +244,7 @@ impl Tls {
         let is_ours = self.pledged > 0 || self.ending == Ending::Told;
         if !is_ours && matches!(self.poll_drain(cx), Poll::Ready(Err(_))) {
             self.sending.clear();
+            self.kernel.forget();
             self.ssl.get_mut().discard_outgoing();
         }
     }
@@ -226,7 +268,7 @@ impl Tls {
         self.failure = if !error::is_end(&stopped) {
             self.ending = Ending::Failed;
             Some(error::broken(&stopped).into())
-        } else if !self.ssl.get_ref().is_between_records() {
+        } else if self.kernel.is_cut || !self.ssl.get_ref().is_between_records() {
             Some(Error::CutRecord.into())
         } else if self.strict_end {
             Some(Error::Truncated.into())
@@ -242,6 +284,9 @@ impl Tls {
         max: usize,
         out: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<Recv>> {
+        if self.kernel.receives() {
+            return self.poll_read_opened(cx, max, out);
+        }
         loop {
             if self.ended {
                 return Poll::Ready(self.failure.take().map_or(Ok(Recv::End), Err));
@@ -255,6 +300,7 @@ impl Tls {
             let (mut buf, size) = self.scratch.take(max);
             let stopped = self.read(&mut buf, size.min(waiting.max(1)));
             self.answer(cx);
+            self.note_key_wish();
             let wanted = stopped.and_then(|stopped| match want(stopped) {
                 Ok(wanted) => Some(wanted),
                 Err(stopped) => {
@@ -345,6 +391,15 @@ impl Duplex for Tls {
             if let Err(error) = ready!(self.poll_drain(cx)) {
                 return Poll::Ready(Err(self.cause(cx, error)));
             }
+            if self.kernel.sends() {
+                return match ready!(self.inner.poll_send(cx, queue)) {
+                    Ok(sent) => {
+                        self.has_sent |= sent > 0;
+                        Poll::Ready(Ok(sent))
+                    }
+                    Err(error) => Poll::Ready(Err(self.cause(cx, error))),
+                };
+            }
             if self.pledged > 0 {
                 let sent = std::mem::take(&mut self.pledged);
                 self.has_sent = true;
@@ -430,7 +485,26 @@ impl Duplex for Tls {
     fn undelivered(&self) -> io::Result<Option<usize>> {
         let ours =
             self.ssl.get_ref().outgoing_len() + self.sending.iter().map(Bytes::len).sum::<usize>();
+        let ours = ours + self.kernel.waiting_len();
         Ok(self.inner.undelivered()?.map(|below| below + ours))
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn lowered(&mut self) -> Option<&mut dyn conn::Lowered> {
+        let is_lowered = self.kernel.sends() || self.kernel.receives();
+        is_lowered.then_some(self as &mut dyn conn::Lowered)
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn lowered_source(&self) -> Option<&conn::Plain> {
+        let is_passable = self.kernel.receives() && self.held.is_empty() && !self.ended;
+        self.inner.plain().filter(|_| is_passable)
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn lowered_sink(&self) -> Option<&conn::Plain> {
+        let is_passable = self.kernel.sends() && !self.kernel.is_waiting();
+        self.inner.plain().filter(|_| is_passable)
     }
 }
 

@@ -7,11 +7,16 @@ use std::io::{self, Read, Write};
 use bytes::{Buf, Bytes, BytesMut};
 use conn::Scratch;
 
+use crate::keys;
+
 /// Bytes of records that may wait to be sent before OpenSSL is told to wait. More than a batch of
 /// [`crate::stage`] makes; what is beyond it are answers to a peer that asks without reading.
 const OUTGOING_MAX: usize = 512 * 1024;
 /// A record's type, version and length (RFC 8446, section 5.1).
-const HEADER: usize = 5;
+pub(crate) const HEADER: usize = 5;
+
+/// Kept of a record: its header and what it has of its nonce.
+const LAST_KEPT: usize = HEADER + 8;
 
 /// Records on their way, both ways.
 #[derive(Debug, Default)]
@@ -23,6 +28,10 @@ pub(crate) struct Wire {
     pool: Scratch,
     /// The conn below has ended.
     pub(crate) ended: bool,
+    /// The beginning of the last record that was sent while there was a handshake.
+    pub(crate) last_sent: Vec<u8>,
+    /// Records that were sent behind the last one that came while there was a handshake.
+    pub(crate) sent_last: u64,
     header: [u8; HEADER],
     /// Bytes of the record's header seen, and bytes left of its body.
     seen: usize,
@@ -30,6 +39,19 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
+    /// Takes note of what is about to be sent; `is_done`: the handshake needs no more.
+    pub(crate) fn note_sending(&mut self, is_done: bool) {
+        for record in keys::records(&self.outgoing) {
+            self.last_sent = record[..record.len().min(LAST_KEPT)].to_vec();
+            self.sent_last += u64::from(is_done);
+        }
+    }
+
+    /// Bytes of the record begun, or of a header, that OpenSSL has not taken yet.
+    pub(crate) fn missing(&self) -> usize {
+        if self.left > 0 { self.left } else { HEADER - self.seen }
+    }
+
     /// What is to be sent; nothing is left.
     pub(crate) fn take_outgoing(&mut self) -> Option<Bytes> {
         (!self.outgoing.is_empty()).then(|| self.outgoing.split().freeze())

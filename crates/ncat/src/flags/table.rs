@@ -3,6 +3,7 @@
 mod broker;
 mod bytes;
 mod exec;
+mod ktls;
 mod later;
 mod options;
 mod sockets;
@@ -25,6 +26,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         exec::ITEMS,
         tls::ITEMS,
         starttls::ITEMS,
+        ktls::ITEMS,
         later::ITEMS,
     ];
     themes.into_iter().flatten()

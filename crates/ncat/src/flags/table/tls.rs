@@ -16,7 +16,7 @@ pub(super) const fn brought(item: Item) -> Item {
 const VERSIONS: &[&str] = &["tls1.0", "tls1.1", "tls1.2", "tls1.3"];
 const KEY_TYPES: &[&str] = &["ecdsa", "rsa"];
 
-fn bad_word(given: &Given<'_>, words: &'static str) -> UsageError {
+pub(super) fn bad_word(given: &Given<'_>, words: &'static str) -> UsageError {
     let value = given.value.to_string_lossy().into_owned();
     UsageError::Word { option: given.written.to_owned(), value, words }
 }
