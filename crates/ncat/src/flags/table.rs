@@ -5,6 +5,7 @@ mod bytes;
 mod exec;
 mod later;
 mod options;
+mod proxy_server;
 mod sockets;
 mod talk;
 mod tls;
@@ -23,6 +24,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         talk::ITEMS,
         exec::ITEMS,
         tls::ITEMS,
+        proxy_server::ITEMS,
         later::ITEMS,
     ];
     themes.into_iter().flatten()
