@@ -13,6 +13,9 @@ pub mod chat;
 pub mod crlf;
 pub mod escape;
 pub mod hexdump;
+pub mod secret;
+pub mod socks;
+pub mod target;
 pub mod telnet;
 
 #[cfg(test)]
