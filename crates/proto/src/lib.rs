@@ -13,6 +13,7 @@ pub mod chat;
 pub mod crlf;
 pub mod escape;
 pub mod hexdump;
+pub mod http;
 pub mod secret;
 pub mod socks;
 pub mod target;
