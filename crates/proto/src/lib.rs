@@ -9,6 +9,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
+pub mod base64;
 pub mod chat;
 pub mod crlf;
 pub mod escape;
