@@ -9,11 +9,16 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
+pub mod base64;
 pub mod chat;
 pub mod crlf;
 pub mod escape;
 pub mod hexdump;
 pub mod http;
+pub mod secret;
+pub mod socks;
+pub mod target;
 pub mod telnet;
 
 #[cfg(test)]
