@@ -2,6 +2,7 @@
 //! SOCKS; each has one task, and the connection it asked for is a relay session like any other.
 
 mod ask;
+mod associate;
 mod auth;
 mod dial;
 mod exchange;
@@ -9,6 +10,7 @@ mod http;
 mod pool;
 mod record;
 mod reply;
+mod socks;
 mod tunnel;
 mod wire;
 
@@ -21,9 +23,10 @@ use endpoint::options::Setup;
 use endpoint::resolve::Family;
 use gate::{Address, Gatekeeper};
 use plan::{Destinations, Limits, Listen, Plan, ProxyServer, ServerKind};
+use proto::socks::{VERSION_4, VERSION_5};
 use relay::Totals;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::connect::family;
 use crate::door::{Door, Pass};
@@ -34,7 +37,9 @@ use crate::run::Context;
 use crate::signals::Signals;
 use crate::talk::{Talk, words};
 
+use self::auth::Users;
 use self::pool::Pool;
+use self::record::Record;
 use self::wire::Wire;
 
 /// What every client's task needs; one copy for all of them.
@@ -54,6 +59,7 @@ struct Server {
     /// Our name in `Via`, which no other proxy has.
     via: String,
     pool: Pool,
+    users: Users,
 }
 
 /// Serves clients until a signal.
@@ -102,6 +108,7 @@ impl Server {
             own,
             via: format!("ncat-{number:016x}"),
             pool: Pool::default(),
+            users: Users::new(Vec::new(), secret()),
         }
     }
 
@@ -113,8 +120,29 @@ impl Server {
     /// One client, from its first byte to its last.
     async fn client(self: Arc<Self>, conn: Conn, _pass: Pass) {
         let until = Instant::now() + self.limits.connect_timeout;
-        self.serve_http(Wire::new(conn), until).await;
+        let mut wire = Wire::new(conn);
+        match timeout_at(until, wire.fill()).await {
+            Ok(Ok(true)) => {}
+            _ => return,
+        }
+        let first = wire.input.front().and_then(|piece| piece.first().copied()).unwrap_or_default();
+        match first {
+            VERSION_4 if self.kind.has_socks4() => self.serve_socks(wire, first, until).await,
+            VERSION_5 if self.kind.has_socks5() => self.serve_socks(wire, first, until).await,
+            // Everything else is for HTTP to understand, or to refuse in words.
+            _ if self.kind.has_http() => self.serve_http(wire, until).await,
+            _ => {
+                let mut record = Record::new(self.kind.name(), &wire.conn.info.peer);
+                record.why = format!("the first byte is {first}, which begins no SOCKS dialogue");
+                self.note(&record);
+            }
+        }
     }
+}
+
+/// A secret nobody else knows.
+fn secret() -> [u8; 32] {
+    [7; 32]
 }
 
 /// Says so when anybody on the network may use us for anything.
