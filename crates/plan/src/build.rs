@@ -7,6 +7,7 @@
 mod broker;
 mod exec;
 mod operands;
+mod proxy_server;
 mod rules;
 mod sockets;
 mod starttls;
@@ -45,10 +46,11 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(broker::RULES, &facts)?;
     rules::check(starttls::RULES, &facts)?;
     rules::check(tls::RULES, &facts)?;
+    rules::check(proxy_server::RULES, &facts)?;
     rules::check_later(&facts)?;
 
     Ok(Plan {
-        sockets: sockets::options(&facts),
+        sockets: proxy_server::sockets(&facts, sockets::options(&facts)),
         ready: sockets::ready(&facts, &operands),
         exec: raw.exec.spec(),
         tls: raw.tls.spec(transport(raw).is_message()),
@@ -83,7 +85,8 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
 ///
 /// For the generated compatibility page, so that it cannot forget one.
 pub fn refused_combinations() -> impl Iterator<Item = &'static str> {
-    let ours = [broker::RULES, starttls::RULES, tls::RULES].into_iter().flatten();
+    let ours =
+        [broker::RULES, starttls::RULES, tls::RULES, proxy_server::RULES].into_iter().flatten();
     rules::names().chain(ours.map(|rule| rule.name))
 }
 
@@ -117,7 +120,7 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
         port: operands.port,
         family: family(raw),
         numeric: raw.nodns,
-        keep_open: raw.keep_open || facts.brokers(),
+        keep_open: raw.keep_open || facts.brokers() || facts.server_kind().is_some(),
         max_conns: raw.max_conns.unwrap_or(DEFAULT_MAX_CONNS),
         access: AccessSpec {
             allow: allow_given.then(|| raw.allow.clone()),
@@ -128,6 +131,7 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
         slow_reader: raw.slow_reader.unwrap_or_default(),
         vsock: operands.vsock,
         broker: raw.broker.plan(),
+        proxy: proxy_server::plan(facts),
     }
 }
 
@@ -204,7 +208,7 @@ fn logs(raw: &RawArgs) -> Vec<LogSpec> {
 fn warnings(facts: &Facts<'_>) -> Vec<String> {
     let raw = facts.raw;
     let mut lines = Vec::new();
-    if facts.listen && !raw.keep_open && !facts.brokers() {
+    if facts.listen && !raw.keep_open && !facts.brokers() && facts.server_kind().is_none() {
         match raw.max_conns {
             // Ncat says the limit is ignored, and then enforces it. One client is all a listener
             // without -k serves, so its line is true of every limit but 0.

@@ -9,12 +9,18 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
+pub mod base64;
 pub mod chat;
 pub mod crlf;
 pub mod dtls;
 pub mod escape;
 pub mod hexdump;
+pub mod http;
+pub mod secret;
+pub mod socks;
 pub mod starttls;
+pub mod target;
 pub mod telnet;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod exec;
 mod ktls;
 mod later;
 mod options;
+mod proxy_server;
 mod sockets;
 mod starttls;
 mod talk;
@@ -27,6 +28,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         tls::ITEMS,
         starttls::ITEMS,
         ktls::ITEMS,
+        proxy_server::ITEMS,
         later::ITEMS,
     ];
     themes.into_iter().flatten()

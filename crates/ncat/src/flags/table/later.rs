@@ -22,7 +22,7 @@ pub(super) const ITEMS: &[Item] = &[
         .doc(Group::Proxies, "Specify address of host to proxy through"),
     Item::later(4, Some("type"))
         .long("proxy-type")
-        .words(&["http", "socks4", "socks5"])
+        .words(&["http", "socks4", "socks5", "socks", "any"])
         .doc(Group::Proxies, "Specify proxy type (http, socks4, socks5)"),
     Item::later(4, Some("auth"))
         .long("proxy-auth")
