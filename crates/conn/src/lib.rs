@@ -306,6 +306,15 @@ impl Conn {
         }
     }
 
+    /// Closes it so that the peer sees a failure, not an end, where the transport can say so. What the
+    /// peer's system has not acknowledged is lost.
+    pub fn reset(self) {
+        #[cfg(unix)]
+        if let Body::Plain(plain) = &self.body {
+            plain.reset_on_close();
+        }
+    }
+
     /// See [`Duplex::is_readable`].
     pub fn is_readable(&self) -> bool {
         match &self.body {

@@ -181,6 +181,14 @@ impl Plain {
         Poll::Ready(Ok(sent))
     }
 
+    /// Makes the next close a reset.
+    pub(crate) fn reset_on_close(&self) {
+        if let (Output::Port(port), Some(_)) = (&self.output, self.carrier) {
+            // Refused, it is an end like any other, which is all that could be had.
+            let _ = socket2::SockRef::from(&port.as_fd()).set_linger(Some(Duration::ZERO));
+        }
+    }
+
     pub(crate) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A connection that began with data (TCP Fast Open) may not have been answered yet, and to end
         // our direction now would cancel it, data and all (Linux: shutdown(2) in SYN_SENT).

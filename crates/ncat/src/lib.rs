@@ -26,6 +26,7 @@ mod local;
 mod logs;
 mod probe;
 mod progress;
+mod proxy;
 mod readiness;
 mod run;
 #[cfg(feature = "tls")]

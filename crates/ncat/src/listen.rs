@@ -23,6 +23,7 @@ use crate::door::Door;
 use crate::exec;
 use crate::exit::Exit;
 use crate::local;
+use crate::proxy;
 use crate::run::Context;
 use crate::signals::Signals;
 use crate::talk::words;
@@ -50,7 +51,7 @@ pub(crate) enum Listeners {
 
 impl Listeners {
     /// Where, and by what.
-    fn bound(&self) -> Vec<(gate::Address, gate::Protocol)> {
+    pub(crate) fn bound(&self) -> Vec<(gate::Address, gate::Protocol)> {
         match self {
             Self::Streams { listeners, protocol, .. } => {
                 listeners.iter().map(|listener| (listener.at.clone(), *protocol)).collect()
@@ -93,6 +94,9 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
     };
     context.readiness.listening(context, &listeners.bound());
     let door = Arc::new(Door::new(context.talk.clone(), access, spec.max_conns));
+    if let Some(server) = &spec.proxy {
+        return proxy::serve(context, spec, server, listeners, &door, &mut signals).await;
+    }
     if spec.keep_open {
         return clients::serve(context, spec, launch, listeners, door, &mut signals).await;
     }

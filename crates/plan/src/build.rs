@@ -8,6 +8,7 @@ mod broker;
 mod exec;
 mod operands;
 mod proxy;
+mod proxy_server;
 mod rules;
 mod sockets;
 mod tls;
@@ -47,11 +48,12 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(broker::RULES, &facts)?;
     rules::check(tls::RULES, &facts)?;
     rules::check(proxy::RULES, &facts)?;
+    rules::check(proxy_server::RULES, &facts)?;
     rules::check_later(&facts)?;
     let proxies = proxy::chain(&facts, &operands)?;
 
     Ok(Plan {
-        sockets: sockets::options(&facts),
+        sockets: proxy_server::sockets(&facts, sockets::options(&facts)),
         ready: sockets::ready(&facts, &operands),
         exec: raw.exec.spec(),
         tls: raw.tls.spec(),
@@ -88,7 +90,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
 ///
 /// For the generated compatibility page, so that it cannot forget one.
 pub fn refused_combinations() -> impl Iterator<Item = &'static str> {
-    let ours = [broker::RULES, tls::RULES, proxy::RULES].into_iter().flatten();
+    let ours = [broker::RULES, tls::RULES, proxy::RULES, proxy_server::RULES].into_iter().flatten();
     rules::names().chain(ours.map(|rule| rule.name))
 }
 
@@ -123,7 +125,7 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
         port: operands.port,
         family: family(raw),
         numeric: raw.nodns,
-        keep_open: raw.keep_open || facts.brokers(),
+        keep_open: raw.keep_open || facts.brokers() || facts.server_kind().is_some(),
         max_conns: raw.max_conns.unwrap_or(DEFAULT_MAX_CONNS),
         access: AccessSpec {
             allow: allow_given.then(|| raw.allow.clone()),
@@ -135,6 +137,7 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
         vsock: operands.vsock,
         header_from: proxy::trusted(facts),
         broker: raw.broker.plan(),
+        proxy: proxy_server::plan(facts),
     }
 }
 
@@ -211,7 +214,7 @@ fn logs(raw: &RawArgs) -> Vec<LogSpec> {
 fn warnings(facts: &Facts<'_>) -> Vec<String> {
     let raw = facts.raw;
     let mut lines = Vec::new();
-    if facts.listen && !raw.keep_open && !facts.brokers() {
+    if facts.listen && !raw.keep_open && !facts.brokers() && facts.server_kind().is_none() {
         match raw.max_conns {
             // Ncat says the limit is ignored, and then enforces it. One client is all a listener
             // without -k serves, so its line is true of every limit but 0.

@@ -9,9 +9,11 @@
 pub mod access;
 mod broker;
 mod build;
+mod destinations;
 pub mod exec;
 mod explain;
 mod proxy;
+mod proxy_server;
 mod raw;
 mod route;
 mod socket;
@@ -24,12 +26,14 @@ use std::time::Duration;
 pub use access::AccessSpec;
 pub use broker::{Broker, RawBroker};
 pub use build::{PlanError, build, refused_combinations};
+pub use destinations::{BadDestination, Destination, Destinations};
 pub use exec::{ExecLimits, ExecSpec, RawExec};
 pub use explain::explain;
 pub use proxy::{
     HOPS_IN_CHAIN_MAX, HTTP_PROXY_PORT, ProxyAuth, ProxyDns, ProxyEnvironment, ProxyHop, ProxyKind,
     ProxyProtocol, RawProxy, SOCKS_PORT, Secret,
 };
+pub use proxy_server::{ProxyServer, RawProxyServer, ServerKind};
 pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
 pub use route::{HOPS_MAX, RawRoute, SourceRoute};
 pub use socket::{Keepalive, Rates, RawSockets, Ready, SocketOptions};
@@ -217,6 +221,8 @@ pub struct Listen {
     pub header_from: Option<access::AccessSpec>,
     /// `--broker`, `--chat`: the clients speak to each other.
     pub broker: Option<Broker>,
+    /// `--proxy-type`: clients are connected to where they ask to be.
+    pub proxy: Option<ProxyServer>,
 }
 
 /// A change to the bytes between the user and the wire.

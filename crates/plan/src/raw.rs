@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{EofPolicy, RawBroker, RawExec, RawProxy, RawRoute, RawSockets, RawTls, SlowReader};
+use crate::{
+    EofPolicy, RawBroker, RawExec, RawProxy, RawProxyServer, RawRoute, RawSockets, RawTls,
+    SlowReader,
+};
 
 /// What the options said. Filled by the option table; each field is one option of `ncat --help`.
 ///
@@ -92,6 +95,8 @@ pub struct RawArgs {
     pub tls: RawTls,
     /// `--proxy` and what goes with it.
     pub proxy: RawProxy,
+    /// `--proxy-allow`, `--proxy-deny`.
+    pub proxy_server: RawProxyServer,
     /// Options of capabilities this build does not have, as the user wrote them (`--ssl`, `-e`), in
     /// order. Combination rules that involve them still apply and win over "not in this build".
     pub later: Vec<LaterOption>,

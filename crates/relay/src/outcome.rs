@@ -75,7 +75,8 @@ impl Totals {
         Self { parent: Some(Arc::clone(parent)), ..Self::default() }
     }
 
-    pub(crate) fn add(&self, sent: u64, received: u64) {
+    /// Counts bytes that were moved otherwise than by a session.
+    pub fn add(&self, sent: u64, received: u64) {
         if let Some(parent) = &self.parent {
             parent.add(sent, received);
         }

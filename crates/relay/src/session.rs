@@ -114,6 +114,12 @@ impl Session {
         tokio::task::unconstrained(self).await
     }
 
+    /// As [`Session::run`], and gives the conns back: the local one, the remote one.
+    pub async fn run_back(mut self) -> (Outcome, Conn, Conn) {
+        let outcome = tokio::task::unconstrained(&mut self).await;
+        (outcome, self.local, self.remote)
+    }
+
     /// The strategy of sending and of receiving.
     pub fn choices(&self) -> (Choice, Choice) {
         (self.send.choice, self.recv.choice)

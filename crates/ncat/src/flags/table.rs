@@ -6,6 +6,7 @@ mod exec;
 mod later;
 mod options;
 mod proxy;
+mod proxy_server;
 mod sockets;
 mod talk;
 mod tls;
@@ -25,6 +26,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         exec::ITEMS,
         proxy::ITEMS,
         tls::ITEMS,
+        proxy_server::ITEMS,
         later::ITEMS,
     ];
     themes.into_iter().flatten()

@@ -4,7 +4,9 @@
 //! later parts are in the rows too: that `-z` cannot listen is true whether or not a broker is built.
 
 use super::{PlanError, sockets};
-use crate::{DEFAULT_PORT, EofPolicy, HOPS_MAX, ProxyDns, RawArgs, RawFamily, RawTransport};
+use crate::{
+    DEFAULT_PORT, EofPolicy, HOPS_MAX, ProxyDns, RawArgs, RawFamily, RawTransport, ServerKind,
+};
 
 /// What the rules ask about, derived once.
 pub(super) struct Facts<'a> {
@@ -27,7 +29,12 @@ impl<'a> Facts<'a> {
 
     /// Ncat's proxy server has a port of its own.
     pub(super) fn default_listen_port(&self) -> u16 {
-        if self.has("proxy-type") { 3128 } else { DEFAULT_PORT }
+        self.server_kind().map_or(DEFAULT_PORT, ServerKind::default_port)
+    }
+
+    /// What a listener speaks as a proxy.
+    pub(super) fn server_kind(&self) -> Option<ServerKind> {
+        self.proxy_type().filter(|_| self.listen).and_then(ServerKind::named)
     }
 
     fn values(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
@@ -233,12 +240,14 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
         "Invalid option combination: --proxy and -l. QUITTING.",
     ),
     rule_with(
-        "-l --proxy-type other than http",
-        |f| f.listen && f.proxy_type().is_some_and(|kind| kind != "http"),
+        "-l --proxy-type with another word",
+        |f| f.listen && f.proxy_type().is_some_and(|kind| ServerKind::named(kind).is_none()),
         |f| {
             let kind = f.proxy_type().unwrap_or_default();
             format!(
-                "Invalid proxy type \"{kind}\"; Ncat proxy server only supports \"http\". QUITTING."
+                "Invalid proxy type \"{kind}\"; Ncat proxy server only supports \"http\". QUITTING.\n  \
+                 hint: one of {}, in lower case; all but the first are ours",
+                ServerKind::WORDS.join(", ")
             )
         },
     ),

@@ -37,8 +37,6 @@ pub struct HeadReader {
     scanned: usize,
     /// Bytes of the first line, once it has ended.
     first: Option<usize>,
-    /// Only blank characters since the last LF.
-    is_blank: bool,
 }
 
 impl HeadReader {

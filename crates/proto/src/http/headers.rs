@@ -106,6 +106,11 @@ impl Headers {
         self.lines.push((Bytes::from_static(name.as_bytes()), value.into()));
     }
 
+    /// Adds all lines of another message.
+    pub fn append(&mut self, other: &Self) {
+        self.lines.extend_from_slice(&other.lines);
+    }
+
     /// Takes away every line of this name.
     pub fn remove(&mut self, name: &str) {
         self.lines.retain(|(n, _)| !n.eq_ignore_ascii_case(name.as_bytes()));

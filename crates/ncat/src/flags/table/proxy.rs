@@ -42,7 +42,7 @@ pub(super) const ITEMS: &[Item] = &[
         Ok(())
     })
     .long("proxy-type")
-    .words(&["http", "socks4", "socks5"])
+    .words(&["http", "socks4", "socks5", "socks", "any"])
     .doc(Group::Proxies, "Specify proxy type (http, socks4, socks5)")
     .better("the short words 4 and 5 mean what they say", "the_dialogues_are_ncats_to_the_byte"),
     Item::with_value("auth", |raw, given| {

@@ -1,0 +1,178 @@
+//! `-l --proxy-type`: a proxy server. Clients say where they want to be connected to, over HTTP or
+//! SOCKS; each has one task, and the connection it asked for is a relay session like any other.
+
+mod ask;
+mod auth;
+mod dial;
+mod exchange;
+mod http;
+mod pool;
+mod record;
+mod reply;
+mod tunnel;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use conn::Conn;
+use endpoint::listen::StreamListener;
+use endpoint::options::Setup;
+use endpoint::resolve::Family;
+use gate::{Address, Gatekeeper};
+use plan::{Destinations, Limits, Listen, Plan, ProxyServer, ServerKind};
+use relay::Totals;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::connect::family;
+use crate::door::{Door, Pass};
+use crate::exit::Exit;
+use crate::listen::{self, Listeners};
+use crate::progress::Progress;
+use crate::run::Context;
+use crate::signals::Signals;
+use crate::talk::{Talk, words};
+
+use self::pool::Pool;
+use self::wire::Wire;
+
+/// What every client's task needs; one copy for all of them.
+struct Server {
+    kind: ServerKind,
+    destinations: Destinations,
+    gate: Gatekeeper,
+    talk: Talk,
+    setup: Setup,
+    plan: Plan,
+    limits: Limits,
+    family: Family,
+    numeric: bool,
+    totals: Arc<Totals>,
+    /// Where we listen.
+    own: Vec<SocketAddr>,
+    /// Our name in `Via`, which no other proxy has.
+    via: String,
+    pool: Pool,
+}
+
+/// Serves clients until a signal.
+pub(crate) async fn serve(
+    context: &Context,
+    spec: &Listen,
+    proxy: &ProxyServer,
+    listeners: Listeners,
+    door: &Arc<Door>,
+    signals: &mut Signals,
+) -> Exit {
+    let own = listeners.bound().into_iter();
+    let own = own.filter_map(|(at, _)| match at {
+        Address::Inet(addr) => Some(addr),
+        _ => None,
+    });
+    let server = Arc::new(Server::new(context, spec, proxy, own.collect()));
+    warn_open(context, &server);
+    let progress = Progress::start(&context.plan.talk, &context.totals, None);
+    let exit = tokio::select! {
+        exit = admit_all(context, listeners, door, &server) => exit,
+        signal = signals.next() => Exit::Signal(u8::try_from(signal).unwrap_or(0)),
+        () = server.pool.tidy() => Exit::Local,
+        () = progress.run() => Exit::Local,
+    };
+    progress.finish();
+    exit
+}
+
+impl Server {
+    fn new(context: &Context, spec: &Listen, proxy: &ProxyServer, own: Vec<SocketAddr>) -> Self {
+        use std::hash::{BuildHasher, Hasher};
+        // Differs from process to process, which is all that a loop's detection needs.
+        let number = std::hash::RandomState::new().build_hasher().finish();
+        Self {
+            kind: proxy.kind,
+            destinations: proxy.destinations.clone(),
+            gate: context.gate.clone(),
+            talk: context.talk.clone(),
+            setup: context.setup.clone(),
+            plan: context.plan.clone(),
+            limits: context.plan.limits,
+            family: family(spec.family),
+            numeric: spec.numeric,
+            totals: Arc::clone(&context.totals),
+            own,
+            via: format!("ncat-{number:016x}"),
+            pool: Pool::default(),
+        }
+    }
+
+    /// Counts what did not pass through a session.
+    fn totals_add(&self, sent: u64, received: u64) {
+        self.totals.add(sent, received);
+    }
+
+    /// One client, from its first byte to its last.
+    async fn client(self: Arc<Self>, conn: Conn, _pass: Pass) {
+        let until = Instant::now() + self.limits.connect_timeout;
+        self.serve_http(Wire::new(conn), until).await;
+    }
+}
+
+/// Says so when anybody on the network may use us for anything.
+fn warn_open(context: &Context, server: &Server) {
+    let is_open = server.own.iter().any(|own| !own.ip().to_canonical().is_loopback());
+    if is_open {
+        context.talk.error(
+            "Warning: this proxy serves whoever can reach it.",
+            &["hint: --proxy-auth asks for a password, --allow names the clients, and an address \
+               before the port (127.0.0.1) is the only one listened on"
+                .into()],
+        );
+    }
+}
+
+/// Accepts for ever.
+async fn admit_all(
+    context: &Context,
+    listeners: Listeners,
+    door: &Arc<Door>,
+    server: &Arc<Server>,
+) -> Exit {
+    let Listeners::Streams { listeners, protocol, .. } = &listeners else { return Exit::Local };
+    let listeners: &[StreamListener] = listeners;
+    let mut clients = JoinSet::new();
+    loop {
+        let accepted = match listen::accept(context, listeners).await {
+            Ok(Some(accepted)) => accepted,
+            Ok(None) => continue,
+            Err(error) => {
+                context.talk.error(&format!("accept: {}.", words(&error)), &[]);
+                return Exit::Network;
+            }
+        };
+        door.make_room(|| {}).await;
+        let name = accepted.conn.info.peer.clone();
+        if let Some(pass) = door.admit(context, &accepted.peer, &name, *protocol) {
+            clients.spawn(client(context, Arc::clone(server), accepted.conn, pass));
+        }
+        while clients.try_join_next().is_some() {}
+        // Those who are in get their turn before the next one comes.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// One client as a task, its handshake first where there is TLS.
+fn client(
+    context: &Context,
+    server: Arc<Server>,
+    conn: Conn,
+    pass: Pass,
+) -> impl Future<Output = ()> + Send + use<> {
+    let peer = conn.info.peer.clone();
+    let secured = context.security.accept(conn);
+    async move {
+        match secured.await {
+            Ok(conn) => server.client(conn, pass).await,
+            Err(insecure) => server.talk.insecure(&peer, &insecure.reason, &insecure.more),
+        }
+    }
+}
