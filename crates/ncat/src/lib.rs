@@ -39,6 +39,7 @@ mod signals;
 mod starttls;
 mod talk;
 mod task;
+mod through;
 mod transports;
 
 pub use exit::Exit;

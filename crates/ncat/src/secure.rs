@@ -27,6 +27,8 @@ pub(crate) struct Security {
     /// What servers are told before the handshake.
     preface: Option<Preface>,
     role: Role,
+    /// For https proxies.
+    proxies: Option<Client>,
 }
 
 enum Role {
@@ -93,7 +95,8 @@ impl Security {
             talk.debug(|| format!("TLS by {}", tls::library()));
         }
         let preface = plan.tls.as_ref().and_then(Preface::of);
-        Ok(Self { talk: talk.clone(), limit: plan.limits.connect_timeout, preface, role })
+        let proxies = plan.proxy_tls.as_ref().map(|spec| Client::new(spec, None)).transpose()?;
+        Ok(Self { talk: talk.clone(), limit: plan.limits.connect_timeout, preface, role, proxies })
     }
 
     /// Whether clients are to be given a handshake.
@@ -125,6 +128,19 @@ impl Security {
         let tell = notices(&self.talk, &conn.info.peer);
         let waiting = client.begin(conn, host, tell)?;
         finish(waiting, self.talk.clone(), deadline, self.limit, false).await
+    }
+
+    /// Secures a connection to the proxy `host`.
+    pub(crate) async fn connect_proxy(
+        &self,
+        conn: Conn,
+        host: &str,
+        started: Instant,
+    ) -> Result<Conn, Insecure> {
+        let Some(client) = &self.proxies else { return Ok(conn) };
+        let tell = notices(&self.talk, &conn.info.peer);
+        let waiting = client.begin(conn, Some(host), tell)?;
+        finish(waiting, self.talk.clone(), started + self.limit, self.limit, false).await
     }
 
     /// Secures a client's connection. Independent of us, so that others are served meanwhile.

@@ -6,6 +6,7 @@ mod exec;
 mod ktls;
 mod later;
 mod options;
+mod proxy;
 mod proxy_server;
 mod sockets;
 mod starttls;
@@ -25,6 +26,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         bytes::ITEMS,
         talk::ITEMS,
         exec::ITEMS,
+        proxy::ITEMS,
         tls::ITEMS,
         starttls::ITEMS,
         ktls::ITEMS,

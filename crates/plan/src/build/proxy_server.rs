@@ -47,7 +47,8 @@ pub(super) const RULES: &[Rule] = &[
 /// The proxy a listener is to be.
 pub(super) fn plan(facts: &Facts<'_>) -> Option<ProxyServer> {
     let kind = facts.server_kind()?;
-    Some(ProxyServer { kind, destinations: facts.raw.proxy_server.destinations() })
+    let destinations = facts.raw.proxy_server.destinations();
+    Some(ProxyServer { kind, destinations, auth: facts.raw.proxy.server_auth() })
 }
 
 /// Whoever passes on what others write must not hold back their short segments.
