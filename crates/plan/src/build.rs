@@ -48,7 +48,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     Ok(Plan {
         sockets: sockets::options(&facts),
         ready: sockets::ready(&facts, &operands),
-        exec: raw.exec.spec(),
+        exec: raw.exec.spec(&raw.lua),
         tls: raw.tls.spec(),
         stages: stages(raw),
         flow: flow(raw),

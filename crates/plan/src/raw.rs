@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{EofPolicy, RawBroker, RawExec, RawRoute, RawSockets, RawTls, SlowReader};
+use crate::{EofPolicy, RawBroker, RawExec, RawLua, RawRoute, RawSockets, RawTls, SlowReader};
 
 /// What the options said. Filled by the option table; each field is one option of `ncat --help`.
 ///
@@ -88,6 +88,8 @@ pub struct RawArgs {
     pub route: RawRoute,
     /// `-e`, `-c` and what goes with them.
     pub exec: RawExec,
+    /// `--lua-exec`.
+    pub lua: RawLua,
     /// `--ssl` and what goes with it.
     pub tls: RawTls,
     /// Options of capabilities this build does not have, as the user wrote them (`--ssl`, `-e`), in

@@ -4,6 +4,7 @@ mod broker;
 mod bytes;
 mod exec;
 mod later;
+mod lua;
 mod options;
 mod sockets;
 mod talk;
@@ -22,6 +23,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         bytes::ITEMS,
         talk::ITEMS,
         exec::ITEMS,
+        lua::ITEMS,
         tls::ITEMS,
         later::ITEMS,
     ];
