@@ -20,13 +20,17 @@ file.read, file.lines = first(file.read), each(file.lines)
 os.execute, io.popen = first(os.execute), first(io.popen)
 "#;
 
-/// Runs it to its end in this process; `os.exit` ends the process.
+/// Runs it to its end in this process; `os.exit` ends the process. `memory` is what it may take in bytes:
+/// beyond that an allocation is an error of the script, below it a failure of the system ends the process.
 ///
 /// # Errors
 /// What Lua says, with a traceback.
-pub fn run(source: &Source) -> Result<(), String> {
+pub fn run(source: &Source, memory: Option<usize>) -> Result<(), String> {
     let lua = crate::ffi::whole();
     let run = || -> mlua::Result<()> {
+        if let Some(bytes) = memory {
+            lua.set_memory_limit(bytes.max(1 << 20))?;
+        }
         lua.load(PRELUDE).set_name("=prelude").exec()?;
         let arg = lua.create_table()?;
         arg.raw_set(0, source.name.as_str())?;

@@ -63,8 +63,9 @@ pub(crate) fn run(path: &Path, operands: &[String]) -> Exit {
     // A program that writes to nobody ends, as every other does.
     #[cfg(unix)]
     sys::signal::end_on_broken_pipe();
+    let memory = sys::memory::available().map(|bytes| bytes - bytes / 16);
     let done = source.map_err(not_loaded).and_then(|source| {
-        lua::program::run(&source)
+        lua::program::run(&source, memory)
             .map_err(|said| format!("Error running the Lua script: {said}. QUITTING."))
     });
     match done {

@@ -16,6 +16,7 @@ pub mod fault;
 #[cfg(unix)]
 pub mod fd;
 pub mod inherit;
+pub mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod option;
 #[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]

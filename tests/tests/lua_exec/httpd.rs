@@ -5,7 +5,7 @@ use std::io::Write;
 
 use testkit::process::Program;
 
-use super::serve_support::{Process, Watch, assert_same, ncat, noise, scratch, skip};
+use super::serve_support::{Process, Watch, assert_same, noise, scratch, skip};
 use super::{connect, example, rest};
 
 struct Site {

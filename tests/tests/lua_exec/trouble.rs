@@ -54,7 +54,7 @@ fn errors_are_told_with_a_traceback_and_the_peer_sees_an_end() {
     let (server, mut client) = served(&program, &[]);
     assert_eq!(rest(&mut client), "before\n");
     let ended = server.finish().expect_code(0);
-    let said = String::from_utf8(ended.stderr).unwrap();
+    let said = ended.stderr;
     let line = format!("Ncat: Error running the Lua script: {}:1: boom\n", program.display());
     assert!(said.contains(&line), "{said}");
     assert!(said.contains("\nstack traceback:\n") && said.contains("x.lua:3: in main chunk"));
