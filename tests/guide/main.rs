@@ -12,6 +12,7 @@ mod command_execution;
 mod connection_brokering;
 mod diagnostic_services;
 mod file_transfer;
+mod lua;
 mod neat_tricks;
 mod other_options;
 mod output_options;

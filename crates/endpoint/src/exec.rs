@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use conn::{Conn, ConnInfo, Input, Output, Plain, Port, Shape};
 use gate::{Action, Gatekeeper, Permit};
@@ -30,7 +30,11 @@ use crate::OpenError;
 #[derive(Debug)]
 pub struct Launch {
     path: CString,
+    /// What it is called in messages.
+    name: PathBuf,
     args: Vec<CString>,
+    /// Descriptor 3, for programs of our own.
+    fourth: Option<OwnedFd>,
     environment: Environment,
     limits: Vec<(Resource, u64, u64)>,
     wiring: Wiring,
@@ -65,6 +69,8 @@ impl Launch {
         let args = args.iter().map(|arg| CString::new(arg.as_bytes()));
         Ok(Self {
             path: CString::new(path.as_bytes())?,
+            name: path.into(),
+            fourth: None,
             args: args.collect::<Result<_, _>>()?,
             environment: Environment::inherited(),
             limits,
@@ -72,9 +78,26 @@ impl Launch {
         })
     }
 
-    /// The program's path.
+    /// The program is this one, which finds `script`, called `name`, in descriptor 3.
+    ///
+    /// # Errors
+    /// As [`Launch::new`], and when there is no memory for the script.
+    pub fn ourselves(
+        name: &Path,
+        script: &[u8],
+        args: &[OsString],
+        limits: Vec<(Resource, u64, u64)>,
+        wiring: Wiring,
+    ) -> io::Result<Self> {
+        let fourth = Some(sys::fd::memory_file(script)?);
+        // Of the process that is started it is the same file, be ours replaced or gone meanwhile.
+        let launch = Self::new(OsStr::new("/proc/self/exe"), args, limits, wiring)?;
+        Ok(Self { name: name.to_owned(), fourth, ..launch })
+    }
+
+    /// The program's path, or the script's.
     pub fn path(&self) -> PathBuf {
-        PathBuf::from(OsStr::from_bytes(self.path.to_bytes()))
+        self.name.clone()
     }
 
     fn permit(&self, gate: &Gatekeeper) -> Result<Permit, OpenError> {
@@ -174,6 +197,7 @@ impl Launch {
             args: &self.args,
             env: &env,
             stdio,
+            fourth: self.fourth.as_ref().map(AsFd::as_fd),
             controls_terminal: self.wiring.pty,
             limits: &self.limits,
         })?;

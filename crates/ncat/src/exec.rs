@@ -62,8 +62,16 @@ pub(crate) fn prepare(context: &Context) -> Result<Option<Launch>, OpenError> {
             .is_message()
             .then_some(context.plan.limits.datagram_size),
     };
-    let program = endpoint::exec::Launch::new(&spec.path, &spec.args, limits(spec.limits), wiring)
-        .map_err(|error| OpenError::Exec { path: spec.path.clone().into(), error })?;
+    let limits = limits(spec.limits);
+    let program = match &spec.script {
+        None => endpoint::exec::Launch::new(&spec.path, &spec.args, limits, wiring),
+        Some(name) => {
+            let text = context.lua.script();
+            endpoint::exec::Launch::ourselves(name, text, &spec.args, limits, wiring)
+        }
+    };
+    let program =
+        program.map_err(|error| OpenError::Exec { path: spec.path.clone().into(), error })?;
     Ok(Some(Launch { program, spec: spec.clone() }))
 }
 

@@ -24,6 +24,11 @@ mod handed;
 mod listen;
 mod local;
 mod logs;
+#[cfg(feature = "lua")]
+mod lua;
+#[cfg(not(feature = "lua"))]
+#[path = "lua_absent.rs"]
+mod lua;
 mod probe;
 mod progress;
 mod proxy;

@@ -15,6 +15,7 @@ use relay::Totals;
 use crate::exit::Exit;
 use crate::flags::{self, Parsed};
 use crate::logs::Logs;
+use crate::lua::{self, Lua};
 use crate::readiness::{Environment, Readiness};
 use crate::secure::Security;
 use crate::signals::on_totals_request;
@@ -27,6 +28,7 @@ pub(crate) struct Context {
     pub(crate) gate: Gatekeeper,
     pub(crate) talk: Talk,
     pub(crate) logs: Logs,
+    pub(crate) lua: Lua,
     pub(crate) setup: Setup,
     pub(crate) readiness: Readiness,
     pub(crate) security: Security,
@@ -46,6 +48,9 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             return Exit::Local.into();
         }
     };
+    if let Some(script) = &raw.lua.internal {
+        return lua::run(script, &raw.operands).into();
+    }
     let env = Environment::take();
     raw.sockets.is_handed = env.hands_sockets();
     raw.proxy.environment = through::environment();
@@ -94,6 +99,14 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
     for warning in &plan.warnings {
         talk.error(&format!("Warning: {warning}"), &[]);
     }
+    // Before a transcript is begun anew: a script that is none must not cost one.
+    let lua = match Lua::prepare(&plan) {
+        Ok(lua) => lua,
+        Err(line) => {
+            talk.error(&line, &[]);
+            return Exit::Local;
+        }
+    };
     let gate = Gatekeeper::open();
     let logs = match Logs::open(&gate, &plan.logs) {
         Ok(logs) => logs,
@@ -120,7 +133,7 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
     };
     let setup = setup(&plan, &talk);
     let totals = Arc::default();
-    let context = Context { plan, gate, talk, logs, setup, readiness, security, totals };
+    let context = Context { plan, gate, talk, logs, lua, setup, readiness, security, totals };
     let report = || {
         let (sent, received) = context.totals.read();
         context.talk.report(sent, received);

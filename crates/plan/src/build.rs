@@ -57,10 +57,10 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     Ok(Plan {
         sockets: proxy_server::sockets(&facts, sockets::options(&facts)),
         ready: sockets::ready(&facts, &operands),
-        exec: raw.exec.spec(),
         tls: raw.tls.spec(transport(raw).is_message()),
         proxy_tls: proxy::tls(raw, &proxies),
         proxy_protocol: raw.proxy.protocol,
+        exec: raw.exec.spec(&raw.lua),
         stages: stages(raw),
         flow: flow(raw),
         eof: eof(&facts),

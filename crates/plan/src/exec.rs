@@ -3,9 +3,12 @@
 mod words;
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use words::split;
+
+use crate::RawLua;
 
 /// The shell of `-c`.
 pub const SHELL: &str = "/bin/sh";
@@ -62,12 +65,18 @@ impl RawExec {
     }
 
     /// The command as part of a plan.
-    pub(crate) fn spec(&self) -> Option<ExecSpec> {
-        let args = self.args()?;
-        let is_shell = !self.sh_exec.is_empty();
+    pub(crate) fn spec(&self, lua: &RawLua) -> Option<ExecSpec> {
+        let script = lua.exec.first().cloned();
+        let args = lua.words().or_else(|| self.args())?;
+        let path = match &script {
+            Some(script) => script.into(),
+            None if self.sh_exec.is_empty() => args[0].clone(),
+            None => SHELL.into(),
+        };
         Some(ExecSpec {
-            path: if is_shell { SHELL.into() } else { args[0].clone() },
+            path,
             args,
+            script,
             exit: self.exit,
             timeout: self.timeout,
             limits: self.limits,
@@ -84,6 +93,8 @@ pub struct ExecSpec {
     pub path: OsString,
     /// Its arguments, its name first.
     pub args: Vec<OsString>,
+    /// The program is a Lua script, run by ourselves.
+    pub script: Option<PathBuf>,
     /// Its exit status becomes ours.
     pub exit: bool,
     /// It is stopped after this time.

@@ -146,8 +146,13 @@ impl Page {
     }
 
     fn exec(&mut self, exec: &ExecSpec) {
-        self.line("command", format!("{:?}, not searched for", exec.path));
-        self.line("arguments", format!("{:?}", exec.args));
+        match &exec.script {
+            Some(script) => self.line("Lua program", format!("{script:?}, read at the start")),
+            None => {
+                self.line("command", format!("{:?}, not searched for", exec.path));
+                self.line("arguments", format!("{:?}", exec.args));
+            }
+        }
         let wiring = match (exec.pty, exec.handover) {
             (true, _) => "a terminal of its own",
             (_, true) => "the socket itself",

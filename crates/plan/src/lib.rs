@@ -12,6 +12,7 @@ mod build;
 mod destinations;
 pub mod exec;
 mod explain;
+pub mod lua;
 mod proxy;
 mod proxy_server;
 mod raw;
@@ -30,6 +31,7 @@ pub use build::{PlanError, build, refused_combinations};
 pub use destinations::{BadDestination, Destination, Destinations};
 pub use exec::{ExecLimits, ExecSpec, RawExec};
 pub use explain::explain;
+pub use lua::RawLua;
 pub use proxy::{
     HOPS_IN_CHAIN_MAX, HTTP_PROXY_PORT, ProxyAuth, ProxyDns, ProxyEnvironment, ProxyHop, ProxyKind,
     ProxyProtocol, RawProxy, SOCKS_PORT, Secret,

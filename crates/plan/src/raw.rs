@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{
-    EofPolicy, RawBroker, RawExec, RawProxy, RawProxyServer, RawRoute, RawSockets, RawTls,
+    EofPolicy, RawBroker, RawExec, RawLua, RawProxy, RawProxyServer, RawRoute, RawSockets, RawTls,
     SlowReader,
 };
 
@@ -91,6 +91,8 @@ pub struct RawArgs {
     pub route: RawRoute,
     /// `-e`, `-c` and what goes with them.
     pub exec: RawExec,
+    /// `--lua-exec`.
+    pub lua: RawLua,
     /// `--ssl` and what goes with it.
     pub tls: RawTls,
     /// `--proxy` and what goes with it.

@@ -297,6 +297,21 @@ pub fn advise_sequential(fd: BorrowedFd<'_>) {
     let _ = rustix::fs::fadvise(fd, 0, None, rustix::fs::Advice::Sequential);
 }
 
+/// A file in memory that holds `bytes` and that nobody can change any more (memfd_create(2)).
+///
+/// # Errors
+/// `EMFILE`, `ENOMEM`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn memory_file(bytes: &[u8]) -> io::Result<OwnedFd> {
+    use rustix::fs::{MemfdFlags, SealFlags};
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = std::fs::File::from(rustix::fs::memfd_create(c"ncat", flags)?);
+    io::Write::write_all(&mut file, bytes)?;
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&file, seals)?;
+    Ok(file.into())
+}
+
 /// Duplicates a descriptor that the caller of the program passed by number.
 ///
 /// # Errors

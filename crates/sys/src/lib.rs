@@ -18,6 +18,7 @@ pub mod fd;
 pub mod inherit;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod ktls;
+pub mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod option;
 #[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]

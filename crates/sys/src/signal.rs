@@ -19,3 +19,9 @@ pub fn is_ignored(signal: i32) -> bool {
             && action.sa_sigaction == libc::SIG_IGN
     }
 }
+
+/// Lets a broken pipe end the program again, as it does every program but those written in Rust.
+pub fn end_on_broken_pipe() {
+    // SAFETY: both arguments are plain integers; SIG_DFL is a valid disposition.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}

@@ -21,8 +21,10 @@ pub struct Program<'a> {
     pub args: &'a [CString],
     /// Environment, `NAME=value`.
     pub env: &'a [CString],
-    /// What becomes descriptors 0, 1 and 2. Nothing else stays open in the program.
+    /// What becomes descriptors 0, 1 and 2. Nothing else stays open in the program, but for `fourth`.
     pub stdio: [BorrowedFd<'a>; 3],
+    /// What becomes descriptor 3.
+    pub fourth: Option<BorrowedFd<'a>>,
     /// A session of its own with descriptor 0 as its terminal; otherwise a process group of its own.
     pub controls_terminal: bool,
     /// Resource, soft and hard limit.
@@ -55,6 +57,8 @@ struct Shared {
     args: *const *const c_char,
     env: *const *const c_char,
     stdio: [c_int; 3],
+    /// Below 0 when there is none.
+    fourth: c_int,
     controls_terminal: bool,
     limits: *const (Resource, u64, u64),
     limit_count: usize,
@@ -69,10 +73,11 @@ struct Shared {
 pub fn spawn(program: &Program<'_>) -> io::Result<Spawned> {
     let args = pointers(program.args);
     let env = pointers(program.env);
-    // Descriptors below 3 would be overwritten by each other.
-    let moved = program.stdio.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 3));
+    // Descriptors below 4 would be overwritten by each other.
+    let moved = program.stdio.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 4));
     let [stdin, stdout, stderr] = moved;
     let (stdin, stdout, stderr) = (stdin?, stdout?, stderr?);
+    let fourth = program.fourth.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 4)).transpose()?;
     let mut stack: Vec<u8> = Vec::with_capacity(STACK_BYTES);
     // SAFETY: all-zero is a valid signal set; both calls below fill it.
     let (mut all, mut mask): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
@@ -87,6 +92,7 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Spawned> {
         args: args.as_ptr(),
         env: env.as_ptr(),
         stdio: [stdin.as_raw_fd(), stdout.as_raw_fd(), stderr.as_raw_fd()],
+        fourth: fourth.as_ref().map_or(-1, AsRawFd::as_raw_fd),
         controls_terminal: program.controls_terminal,
         limits: program.limits.as_ptr(),
         limit_count: program.limits.len(),
@@ -167,7 +173,13 @@ unsafe fn prepare(shared: &Shared) -> c_int {
                 return errno();
             }
         }
-        close_from_3();
+        if shared.fourth < 0 {
+            close_from(3);
+        } else if libc::dup2(shared.fourth, 3) < 0 {
+            return errno();
+        } else {
+            close_from(4);
+        }
         for at in 0..shared.limit_count {
             let (resource, soft, hard) = *shared.limits.add(at);
             let resource = match resource {
@@ -206,18 +218,18 @@ unsafe fn default_signals() {
     }
 }
 
-/// Closes what is not standard input, output or error: ours is close-on-exec, but whoever started us
-/// may have left something open.
-unsafe fn close_from_3() {
+/// Closes what was not asked for: ours is close-on-exec, but whoever started us may have left something
+/// open.
+unsafe fn close_from(first: c_int) {
     // SAFETY: plain integers; the table of descriptors is the child's own.
     unsafe {
-        if libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) == 0 {
+        if libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) == 0 {
             return;
         }
         let mut limit: libc::rlimit = std::mem::zeroed();
         libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
-        for fd in 3..limit.rlim_cur.min(65_536) {
-            libc::close(fd as c_int);
+        for fd in first..limit.rlim_cur.min(65_536) as c_int {
+            libc::close(fd);
         }
     }
 }
@@ -311,6 +323,7 @@ mod tests {
             args: &args,
             env: &[CString::new("A=b").unwrap()],
             stdio: [null.as_fd(), write.as_fd(), null.as_fd()],
+            fourth: None,
             controls_terminal: false,
             limits,
         };

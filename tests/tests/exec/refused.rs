@@ -75,7 +75,7 @@ fn combinations_that_make_no_sense_are_refused() {
     for (args, wanted) in [
         (&["-e", "a", "-c", "b", "x"][..], "Ncat: Only one of --exec, --sh-exec, and --lua-exec"),
         (&["-z", "-e", "a", "x"], "Ncat: Command execution can't be done along with option -z."),
-        (&["--pty", "x"], "Ncat: Invalid option combination: --pty without -e or -c."),
+        (&["--pty", "x"], "Ncat: Invalid option combination: --pty without -e, -c or --lua-exec."),
         (
             &["-lk", "--exec-exit", "-e", "a"],
             "Ncat: Invalid option combination: --exec-exit and -k.",

@@ -5,6 +5,7 @@ mod bytes;
 mod exec;
 mod ktls;
 mod later;
+mod lua;
 mod options;
 mod proxy;
 mod proxy_server;
@@ -27,6 +28,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         talk::ITEMS,
         exec::ITEMS,
         proxy::ITEMS,
+        lua::ITEMS,
         tls::ITEMS,
         starttls::ITEMS,
         ktls::ITEMS,

@@ -37,13 +37,13 @@ pub(super) const RULES: &[Rule] = &[
         "The command of -e is empty. QUITTING.\n  hint: -e /path/of/program arguments",
     ),
     rule_with(
-        "--exec-exit, --exec-timeout, --exec-limit, --exec-handover or --pty without -e or -c",
+        "--exec-exit, --exec-timeout, --exec-limit, --exec-handover or --pty without -e, -c or --lua-exec",
         |f| f.raw.exec.modifier().is_some() && f.execs() == 0,
         |f| {
             let name = f.raw.exec.modifier().unwrap_or_default();
             format!(
-                "Invalid option combination: {name} without -e or -c. QUITTING.\n  it is about the \
-                 command that is run"
+                "Invalid option combination: {name} without -e, -c or --lua-exec. QUITTING.\n  it is \
+                 about the command that is run"
             )
         },
     ),

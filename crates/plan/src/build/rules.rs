@@ -58,7 +58,7 @@ impl<'a> Facts<'a> {
     pub(super) fn execs(&self) -> usize {
         let later: usize =
             ["exec", "sh-exec", "lua-exec"].iter().map(|name| self.count(name)).sum();
-        later + self.raw.exec.commands()
+        later + self.raw.exec.commands() + self.raw.lua.exec.len()
     }
 
     pub(super) fn brokers(&self) -> bool {

@@ -149,8 +149,8 @@ fn unix_sockets_take_one_path() {
 
 #[test]
 fn options_of_later_parts_are_refused_last() {
-    let raw = args("h", |raw| later(raw, "lua-exec", Some("a")));
-    assert_eq!(first_line(&raw), "--lua-exec is not in this build. QUITTING.");
+    let raw = args("h", |raw| later(raw, "lua-filter", Some("a")));
+    assert_eq!(first_line(&raw), "--lua-filter is not in this build. QUITTING.");
     assert!(refusal(&raw).contains("\n  hint: "));
 }
 

@@ -4,17 +4,8 @@
 use super::super::item::{Group, Item};
 
 /// The options of this theme.
-pub(super) const ITEMS: &[Item] = &[
-    Item::later(5, Some("filename"))
-        .long("lua-exec")
-        .doc(Group::Programs, "Executes the given Lua script"),
-    Item::later(5, Some("filename"))
-        .long("lua-exec-internal")
-        .doc(Group::Programs, "Runs a Lua script on standard input and output")
-        .hidden(),
-    Item::later(5, Some("script"))
-        .short('L')
-        .long("lua-filter")
-        .doc(Group::Programs, "Pass the data through a Lua filter")
-        .ours(""),
-];
+pub(super) const ITEMS: &[Item] = &[Item::later(5, Some("script"))
+    .short('L')
+    .long("lua-filter")
+    .doc(Group::Programs, "Pass the data through a Lua filter")
+    .ours("")];

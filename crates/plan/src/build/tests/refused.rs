@@ -347,9 +347,9 @@ const REFUSED: &[Row] = &[
     ("-e without a program", |raw| raw.exec.exec = vec![" \t".into()], EMPTY_COMMAND),
     ("-e without a program", |raw| raw.exec.exec = vec!["'' x".into()], EMPTY_COMMAND),
     (
-        "--exec-exit, --exec-timeout, --exec-limit, --exec-handover or --pty without -e or -c",
+        "--exec-exit, --exec-timeout, --exec-limit, --exec-handover or --pty without -e, -c or --lua-exec",
         |raw| raw.exec.pty = true,
-        "Invalid option combination: --pty without -e or -c. QUITTING.",
+        "Invalid option combination: --pty without -e, -c or --lua-exec. QUITTING.",
     ),
     (
         "--exec-exit with -l -k",

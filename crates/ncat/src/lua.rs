@@ -1,0 +1,96 @@
+//! Lua: what is read before anything is opened, and the process that is a program of `--lua-exec`.
+
+use std::path::Path;
+
+use lua::{SOURCE_MAX, Source};
+use plan::Plan;
+use plan::lua::SCRIPT_DESCRIPTOR;
+
+use crate::exit::Exit;
+use crate::talk;
+
+/// The scripts of a run, read.
+pub(crate) struct Lua {
+    script: Option<Source>,
+}
+
+impl Lua {
+    /// Reads the plan's scripts, once; nothing has been opened yet.
+    ///
+    /// # Errors
+    /// Lines for standard error, without a prefix.
+    pub(crate) fn prepare(plan: &Plan) -> Result<Self, String> {
+        let path = plan.exec.as_ref().and_then(|exec| exec.script.as_deref());
+        let script = match path {
+            None => None,
+            Some(path) => Some(read(path).map_err(not_loaded)?),
+        };
+        Ok(Self { script })
+    }
+
+    /// The text of the program that takes the place of standard input and output.
+    #[cfg_attr(
+        not(all(feature = "exec", any(target_os = "linux", target_os = "android"))),
+        expect(dead_code, reason = "there are no commands")
+    )]
+    pub(crate) fn script(&self) -> &[u8] {
+        self.script.as_ref().map_or(&[], |script| &script.text)
+    }
+}
+
+fn read(path: &Path) -> Result<Source, lua::SourceError> {
+    let source = Source::read(path, SOURCE_MAX)?;
+    source.check()?;
+    Ok(source)
+}
+
+fn not_loaded(error: lua::SourceError) -> String {
+    format!("Error loading the Lua script: {error}. QUITTING.")
+}
+
+/// Is the program that runs `path`: its text is in descriptor 3 when we were started for it, else in the
+/// file.
+pub(crate) fn run(path: &Path, operands: &[String]) -> Exit {
+    let from = operands.first().map(|word| word.parse::<u32>());
+    let source = match from {
+        None => read(path),
+        Some(Ok(SCRIPT_DESCRIPTOR)) => handed(path),
+        Some(_) => {
+            talk::put("Ncat: --lua-exec-internal takes a script and no operands. QUITTING.\n");
+            return Exit::Local;
+        }
+    };
+    // A program that writes to nobody ends, as every other does.
+    #[cfg(unix)]
+    sys::signal::end_on_broken_pipe();
+    let memory = sys::memory::available().map(|bytes| bytes - bytes / 16);
+    let done = source.map_err(not_loaded).and_then(|source| {
+        lua::program::run(&source, memory)
+            .map_err(|said| format!("Error running the Lua script: {said}. QUITTING."))
+    });
+    match done {
+        Ok(()) => Exit::Done,
+        Err(line) => {
+            talk::put(&format!("Ncat: {line}\n"));
+            Exit::Local
+        }
+    }
+}
+
+/// The text that whoever started us has read and checked.
+#[cfg(unix)]
+fn handed(path: &Path) -> Result<Source, lua::SourceError> {
+    use std::os::unix::fs::FileExt;
+    let failed = |error| lua::SourceError::Read(path.to_owned(), error);
+    let file = sys::inherit::take_descriptor(SCRIPT_DESCRIPTOR).map_err(failed)?;
+    let file = std::fs::File::from(file);
+    // All programs of a listener share the place from which an ordinary read goes on.
+    let mut text = vec![0; usize::try_from(file.metadata().map_err(failed)?.len()).unwrap_or(0)];
+    file.read_exact_at(&mut text, 0).map_err(failed)?;
+    Ok(Source { name: path.to_string_lossy().into_owned(), text })
+}
+
+#[cfg(not(unix))]
+fn handed(path: &Path) -> Result<Source, lua::SourceError> {
+    read(path)
+}

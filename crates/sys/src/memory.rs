@@ -1,0 +1,27 @@
+//! How much memory there is for this process.
+
+/// Bytes that this process may still take: what its limit on address space leaves, and never more than
+/// the machine has. `None` when the system does not say.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn available() -> Option<usize> {
+    let page = rustix::param::page_size() as u64;
+    // SAFETY: sysconf takes any number and only reports.
+    let pages = u64::try_from(unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) }).ok()?;
+    let machine = pages.saturating_mul(page);
+    // SAFETY: the pointer is to a live, zeroed rlimit.
+    let limit = unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        let answer = libc::getrlimit(libc::RLIMIT_AS, &raw mut limit);
+        (answer == 0 && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
+    };
+    let Some(limit) = limit else { return usize::try_from(machine).ok() };
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let used: u64 = statm.split(' ').next()?.parse().ok()?;
+    usize::try_from(limit.saturating_sub(used.saturating_mul(page)).min(machine)).ok()
+}
+
+/// Nobody is asked here yet.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub fn available() -> Option<usize> {
+    None
+}
