@@ -64,6 +64,9 @@ pub enum Error {
     /// The connection below ended without close_notify, and that was to be an error.
     #[error("The peer closed the connection without a TLS close_notify (--ssl-strict-eof)")]
     Truncated,
+    /// The peer reset the connection after we had ended our direction.
+    #[error("Connection reset by peer")]
+    ResetAfterEnd,
     /// The connection below failed.
     #[error("{0}")]
     Io(#[source] io::Error),
@@ -96,6 +99,11 @@ impl Error {
                 "hint: OpenSSL 3.5 or newer at both ends agrees on X25519MLKEM768 by itself".into(),
             ],
             Self::Closed => vec!["hint: does it speak TLS there?".into()],
+            Self::ResetAfterEnd => vec![
+                "hint: the input had ended, and some servers close without reading that; what they had \
+                 not sent yet is lost then; --no-shutdown does not tell them"
+                    .into(),
+            ],
             Self::CutRecord => vec!["what it sent before is delivered, the rest is lost".into()],
             _ => Vec::new(),
         }
@@ -111,6 +119,7 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Io(error) => error,
+            Error::ResetAfterEnd => Self::new(io::ErrorKind::ConnectionReset, error),
             Error::CutRecord | Error::Truncated | Error::Closed => {
                 Self::new(io::ErrorKind::UnexpectedEof, error)
             }

@@ -17,3 +17,4 @@ mod server;
 mod starttls;
 mod starttls_peers;
 mod trouble;
+mod web;
