@@ -49,7 +49,8 @@ fn nginx_gives_a_page() {
     assert!(done.stderr.contains("ALPN http/1.1, server name localhost."), "{}", done.stderr);
     assert!(done.stderr.contains("verified: name+chain"), "{}", done.stderr);
     // HTTP/2 is agreed on: what comes first is its SETTINGS frame.
-    let mut client = ncat(checked).args(["--ssl-alpn", "h2", "127.0.0.1", &daemon.port()]).held().start();
+    let mut client =
+        ncat(checked).args(["--ssl-alpn", "h2", "127.0.0.1", &daemon.port()]).held().start();
     client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
     assert_eq!(client.wait_output(9)[3], 4);
     client.wait_message("ALPN h2");
@@ -119,9 +120,8 @@ fn stunnel_serves_us() {
     let to = plain.local_addr().unwrap().to_string();
     let Some(daemon) = stunnel("cert = DIR/own.pem\nkey = DIR/own.key\n", &to) else { return };
     let root = daemon.place.text("root.pem");
-    let mut ncat = ncat(["--ssl-trustfile", &root, "127.0.0.1", &daemon.port()])
-        .bytes(bytes(6, MB3))
-        .start();
+    let mut ncat =
+        ncat(["--ssl-trustfile", &root, "127.0.0.1", &daemon.port()]).bytes(bytes(6, MB3)).start();
     let (mut socket, _) = plain.accept().unwrap();
     exchange(&mut ncat, &mut socket);
     drop(socket);
@@ -132,15 +132,29 @@ fn stunnel_serves_us() {
 fn stunnel_asks_us() {
     let plain = TcpListener::bind("127.0.0.1:0").unwrap();
     // Only so that there is a certificate of a root for both.
-    let Some(certified) = stunnel("cert = DIR/own.pem\nkey = DIR/own.key\n", &plain.local_addr().unwrap().to_string()) else {
+    let Some(certified) = stunnel(
+        "cert = DIR/own.pem\nkey = DIR/own.key\n",
+        &plain.local_addr().unwrap().to_string(),
+    ) else {
         return;
     };
     let text = |name| certified.place.text(name);
-    let mut server = ncat(["-lv", "127.0.0.1", "0", "--ssl-cert", &text("own.pem"), "--ssl-key", &text("own.key")])
-        .bytes(bytes(6, MB3))
-        .start();
+    let mut server = ncat([
+        "-lv",
+        "127.0.0.1",
+        "0",
+        "--ssl-cert",
+        &text("own.pem"),
+        "--ssl-key",
+        &text("own.key"),
+    ])
+    .bytes(bytes(6, MB3))
+    .start();
     let to = server.listening().to_string();
-    let section = format!("client = yes\nverifyChain = yes\nCAfile = {}\ncheckIP = 127.0.0.1\n", text("root.pem"));
+    let section = format!(
+        "client = yes\nverifyChain = yes\nCAfile = {}\ncheckIP = 127.0.0.1\n",
+        text("root.pem")
+    );
     let Some(daemon) = stunnel(&section, &to) else { return };
     let mut socket = std::net::TcpStream::connect(("127.0.0.1", daemon.place.port)).unwrap();
     exchange(&mut server, &mut socket);
@@ -162,9 +176,10 @@ fn stunnel_speaks_smtp_before_it_begins() {
         std::io::Read::read_to_end(&mut socket, &mut got).unwrap();
         got
     });
-    let mut ncat = ncat(["-vv", "--starttls", "smtp", "--ssl-trustfile", &root, "127.0.0.1", &daemon.port()])
-        .held()
-        .start();
+    let mut ncat =
+        ncat(["-vv", "--starttls", "smtp", "--ssl-trustfile", &root, "127.0.0.1", &daemon.port()])
+            .held()
+            .start();
     ncat.wait_message("verified: name+chain");
     ncat.send(b"QUIT\r\n");
     ncat.end_input();
