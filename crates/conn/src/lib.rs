@@ -204,6 +204,12 @@ pub trait Duplex: Send {
     fn lowered_sink(&self) -> Option<&Plain> {
         None
     }
+
+    /// As [`Duplex::undelivered`], also of a connection that has failed since: what had not been
+    /// acknowledged by then.
+    fn unacknowledged(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// An open endpoint.
@@ -426,6 +432,15 @@ impl Conn {
             #[cfg(unix)]
             Body::Plain(plain) => plain.undelivered(),
             Body::Wrapped(duplex) => duplex.undelivered(),
+        }
+    }
+
+    /// See [`Duplex::unacknowledged`].
+    pub fn unacknowledged(&self) -> Option<usize> {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(plain) => plain.unacknowledged(),
+            Body::Wrapped(duplex) => duplex.unacknowledged(),
         }
     }
 }

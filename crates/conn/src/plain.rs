@@ -276,18 +276,28 @@ impl Plain {
     }
 
     pub(crate) fn undelivered(&self) -> io::Result<Option<usize>> {
-        let (Some(carrier), Output::Port(port)) = (self.carrier, &self.output) else {
-            return Ok(None);
-        };
-        let ask: fn(BorrowedFd<'_>) -> Option<usize> = match carrier {
-            Carrier::Tcp => sys::socket::unacknowledged,
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            Carrier::Sctp => sys::sctp::unacknowledged,
-            _ => return Ok(None),
-        };
-        match sys::socket::take_error(port.as_fd()) {
+        let Some((socket, ask)) = self.acknowledging() else { return Ok(None) };
+        match sys::socket::take_error(socket) {
             Some(error) => Err(error),
-            None => Ok(ask(port.as_fd())),
+            None => Ok(ask(socket)),
+        }
+    }
+
+    pub(crate) fn unacknowledged(&self) -> Option<usize> {
+        let (socket, ask) = self.acknowledging()?;
+        ask(socket)
+    }
+
+    /// The socket whose system acknowledges, and how it is asked.
+    fn acknowledging(&self) -> Option<(BorrowedFd<'_>, fn(BorrowedFd<'_>) -> Option<usize>)> {
+        let (Some(carrier), Output::Port(port)) = (self.carrier, &self.output) else {
+            return None;
+        };
+        match carrier {
+            Carrier::Tcp => Some((port.as_fd(), sys::socket::unacknowledged)),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Carrier::Sctp => Some((port.as_fd(), sys::sctp::unacknowledged)),
+            _ => None,
         }
     }
 }

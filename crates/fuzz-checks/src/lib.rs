@@ -6,11 +6,19 @@
 #![forbid(unsafe_code)]
 
 mod access;
+#[cfg(unix)]
+mod certificate;
 mod codecs;
+mod command;
+mod starttls;
 
 pub use access::access;
+#[cfg(unix)]
+pub use certificate::certificate;
 pub use codecs::{chat, crlf, hexdump, telnet};
+pub use command::command;
 pub use ncat_cli::flags::fuzz_options as options;
+pub use starttls::starttls;
 
 /// A target: its name, which is that of its directory of seeds, and its function.
 pub type Target = (&'static str, fn(&[u8]));
@@ -18,9 +26,13 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("access", access),
+    #[cfg(unix)]
+    ("certificate", certificate),
     ("chat", chat),
+    ("command", command),
     ("crlf", crlf),
     ("hexdump", hexdump),
     ("options", options),
+    ("starttls", starttls),
     ("telnet", telnet),
 ];

@@ -52,9 +52,10 @@ impl From<Error> for Insecure {
     fn from(error: Error) -> Self {
         let reason = match &error {
             Error::Io(error) => words(error),
-            other => other.to_string(),
+            other => safe(&other.to_string()),
         };
-        let more = error.more();
+        // Certificates have in them whatever their makers like.
+        let more = error.more().iter().map(|line| safe(line)).collect();
         Self { reason, more, is_authentication: error.is_authentication() }
     }
 }
@@ -164,7 +165,8 @@ impl Security {
 
 /// Lines below an error of a session that TLS knows more about.
 pub(crate) fn more(error: &std::io::Error) -> Vec<String> {
-    Error::within(error).map(Error::more).unwrap_or_default()
+    let lines = Error::within(error).map(Error::more).unwrap_or_default();
+    lines.iter().map(|line| safe(line)).collect()
 }
 
 async fn finish(

@@ -73,6 +73,9 @@ pub enum Error {
         /// Its bytes.
         len: usize,
     },
+    /// The peer reset the connection after we had ended our direction.
+    #[error("Connection reset by peer")]
+    ResetAfterEnd,
     /// The connection below failed.
     #[error("{0}")]
     Io(#[source] io::Error),
@@ -110,6 +113,11 @@ impl Error {
                 "what it sent before is delivered, the rest is lost".into(),
                 "hint: --ssl-ktls auto leaves receiving to this program".into(),
             ],
+            Self::ResetAfterEnd => vec![
+                "hint: the input had ended, and some servers close without reading that; what they had \
+                 not sent yet is lost then; --no-shutdown does not tell them"
+                    .into(),
+            ],
             Self::CutRecord => vec!["what it sent before is delivered, the rest is lost".into()],
             _ => Vec::new(),
         }
@@ -125,6 +133,7 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Io(error) => error,
+            Error::ResetAfterEnd => Self::new(io::ErrorKind::ConnectionReset, error),
             Error::CutRecord | Error::Truncated | Error::Closed => {
                 Self::new(io::ErrorKind::UnexpectedEof, error)
             }

@@ -7,7 +7,7 @@ use openssl::base64::encode_block;
 use openssl::hash::{MessageDigest, hash};
 use openssl::nid::Nid;
 use openssl::ssl::SslRef;
-use openssl::x509::{X509NameRef, X509Ref};
+use openssl::x509::{X509, X509NameRef, X509Ref};
 
 use crate::ffi;
 
@@ -121,6 +121,11 @@ impl Facts {
 }
 
 impl Certificate {
+    /// Reads one in DER; `None` when it is none.
+    pub fn from_der(der: &[u8]) -> Option<Self> {
+        X509::from_der(der).ok().map(|certificate| Self::of(&certificate))
+    }
+
     pub(crate) fn of(certificate: &X509Ref) -> Self {
         let digest = |kind| certificate.digest(kind).map(|d| d.to_vec()).unwrap_or_default();
         Self {

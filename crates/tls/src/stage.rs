@@ -6,6 +6,7 @@ mod kernel;
 #[path = "stage/kernel_absent.rs"]
 mod kernel;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -76,6 +77,10 @@ pub(crate) struct Tls {
     ending: Ending,
     /// Something was sent that the peer may not have received.
     has_sent: bool,
+    /// The size of our close_notify, once it is made.
+    farewell: usize,
+    /// The connection failed when nothing but our close_notify was left to arrive.
+    is_parted: Cell<bool>,
     /// The peer has ended, orderly or not.
     ended: bool,
     /// What broke receiving after the bytes that were given out.
@@ -125,6 +130,8 @@ impl Tls {
             scratch: Scratch::default(),
             ending: Ending::Open,
             has_sent: false,
+            farewell: 0,
+            is_parted: Cell::new(false),
             ended: false,
             failure: None,
             strict_end,
@@ -226,10 +233,23 @@ impl Tls {
             return Poll::Ready(Ok(()));
         }
         let size = if self.reads_exactly { wire.missing() } else { WIRE_READ };
-        if ready!(self.inner.poll_recv(cx, size, &mut wire.incoming))? == Recv::End {
-            wire.ended = true;
+        match ready!(self.inner.poll_recv(cx, size, &mut wire.incoming)) {
+            Ok(got) => {
+                wire.ended = got == Recv::End;
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => Poll::Ready(Err(self.explained(error))),
         }
-        Poll::Ready(Ok(()))
+    }
+
+    /// A server that has answered may close without having read our close_notify; its system then
+    /// takes back what it had not sent yet, and resets the connection.
+    fn explained(&self, error: io::Error) -> io::Error {
+        let has_ended = matches!(self.ending, Ending::Told | Ending::Done);
+        match error.kind() {
+            io::ErrorKind::ConnectionReset if has_ended => Error::ResetAfterEnd.into(),
+            _ => error,
+        }
     }
 
     /// Bytes that are here, be they plaintext or records: no less than the plaintext to be had.
@@ -362,6 +382,23 @@ impl Tls {
         Ok(())
     }
 
+    /// Whether all that the peer missed is our close_notify. One that has ended and closed, as servers
+    /// do when they have answered, resets the connection when that comes, and has lost nothing by it.
+    fn is_only_farewell_lost(&self) -> bool {
+        let is_over = self.ended && matches!(self.ending, Ending::Told | Ending::Done);
+        let unsent = self.unsent();
+        let left = self.inner.unacknowledged().map(|bytes| bytes + unsent);
+        let is_parted = is_over && left.is_some_and(|left| left <= self.farewell);
+        self.is_parted.set(self.is_parted.get() || is_parted);
+        self.is_parted.get()
+    }
+
+    /// Bytes of records that the conn below has not taken yet.
+    fn unsent(&self) -> usize {
+        let records = self.ssl.get_ref().outgoing_len() + self.kernel.waiting_len();
+        records + self.sending.iter().map(Bytes::len).sum::<usize>()
+    }
+
     fn is_broken(&mut self, error: io::Error) -> io::Error {
         self.ending = Ending::Failed;
         error
@@ -438,10 +475,12 @@ impl Duplex for Tls {
         if self.ending == Ending::Open {
             // Only our direction: the connection below stays open for what the peer still sends
             // (RFC 8446, section 6.1).
+            let before = self.unsent();
             if let Err(failed) = self.ssl.shutdown() {
                 let broken = error::broken(&failed).into();
                 return Poll::Ready(Err(self.is_broken(broken)));
             }
+            self.farewell = self.unsent() - before;
             self.ending = Ending::Told;
         }
         let drained = ready!(self.poll_drain(cx));
@@ -449,6 +488,7 @@ impl Duplex for Tls {
         match drained {
             // The peer is gone and missed nothing; there is no one to tell.
             Err(_) if self.ended && !self.has_sent => Poll::Ready(Ok(())),
+            Err(_) if self.is_only_farewell_lost() => Poll::Ready(Ok(())),
             drained => Poll::Ready(drained),
         }
     }
@@ -483,10 +523,13 @@ impl Duplex for Tls {
     }
 
     fn undelivered(&self) -> io::Result<Option<usize>> {
-        let ours =
-            self.ssl.get_ref().outgoing_len() + self.sending.iter().map(Bytes::len).sum::<usize>();
-        let ours = ours + self.kernel.waiting_len();
-        Ok(self.inner.undelivered()?.map(|below| below + ours))
+        if self.is_parted.get() {
+            return Ok(Some(0));
+        }
+        match self.inner.undelivered() {
+            Err(_) if self.is_only_farewell_lost() => Ok(Some(0)),
+            below => Ok(below?.map(|below| below + self.unsent())),
+        }
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -87,12 +87,13 @@ fn system(store: &mut X509StoreBuilder) -> Result<(), SetupError> {
 pub(crate) struct Finding(Arc<Mutex<Option<(X509VerifyResult, String)>>>);
 
 impl Finding {
-    /// Has the peer's chain checked during the handshake; a failure ends it with an alert.
+    /// Has the peer's chain checked during the handshake; a failure ends it with an alert, unless
+    /// nobody asked for the check: then it ends nothing, and explains no other failure.
     pub(crate) fn watch(ssl: &mut SslRef, mode: SslVerifyMode) -> Self {
         let finding = Self::default();
         let noted = finding.clone();
         ssl.set_verify_callback(mode, move |is_good, context| {
-            if !is_good {
+            if !is_good && mode != SslVerifyMode::NONE {
                 noted.note(context);
             }
             is_good
@@ -142,6 +143,10 @@ pub(crate) fn expect_name(ssl: &mut SslRef, name: &str) -> Result<(), Error> {
     let param = ssl.param_mut();
     let set = match literal(name) {
         Some(ip) => param.set_ip(ip),
+        // To OpenSSL an empty name is any name, and a dot before one is everything below it.
+        None if name.is_empty() || name.starts_with('.') => {
+            return Err(Error::Internal(format!("{name:?} is no name to expect")));
+        }
         None => {
             param.set_hostflags(
                 X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT,

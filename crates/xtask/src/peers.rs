@@ -1,5 +1,6 @@
 //! The programs our tests talk to or compare with: which are there, and getting the others.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::step::{complain, find_program, run};
@@ -96,6 +97,7 @@ fn install(peers: &[&Peer]) {
         }
     };
     note(run(apt_get(&["update", "-q"])));
+    let _quiet = NoServices::ask();
     let packages: Vec<&str> = peers.iter().map(|peer| peer.package).collect();
     let install = ["install", "-q", "-y", "--no-install-recommends"];
     if note(run(apt_get(&[&install, &packages[..]].concat()))) || packages.len() == 1 {
@@ -103,6 +105,37 @@ fn install(peers: &[&Peer]) {
     }
     for package in packages {
         note(run(apt_get(&[&install, &[package][..]].concat())));
+    }
+}
+
+/// While it lives, packages start no services: tests start what they need by themselves, and a
+/// machine must not serve mail because somebody ran them.
+struct NoServices {
+    is_ours: bool,
+}
+
+impl NoServices {
+    /// What Debian's maintainer scripts ask before they start anything; 101 forbids it.
+    const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+    fn ask() -> Self {
+        // Where there is one, it stays: the machine's owner has decided.
+        let is_ours = !Path::new(Self::POLICY).exists()
+            && std::fs::write(Self::POLICY, "#!/bin/sh\nexit 101\n").is_ok();
+        #[cfg(unix)]
+        if is_ours {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            let _ = std::fs::set_permissions(Self::POLICY, mode);
+        }
+        Self { is_ours }
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.is_ours {
+            let _ = std::fs::remove_file(Self::POLICY);
+        }
     }
 }
 

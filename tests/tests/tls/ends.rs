@@ -251,3 +251,51 @@ fn an_idle_timeout_does_not_claim_that_this_was_all() {
         },
     );
 }
+
+/// A server that answers, ends and closes without looking at what we say any more, as web servers do:
+/// its system resets the connection when our close_notify comes, and nothing is lost by it.
+#[test]
+fn a_server_that_closes_without_reading_our_end_has_lost_nothing() {
+    let server = Server::new(&own(), |_| {});
+    for told in [true, false] {
+        let mut ncat = ncat(["-v", "--ssl", "127.0.0.1", &server.port()]).held().start();
+        let mut tls = server.accept();
+        ncat.send(b"question");
+        assert_eq!(take(&mut tls, 8), b"question");
+        tls.write_all(b"answer").unwrap();
+        if told {
+            half_close(&mut tls);
+        }
+        let closes = tls.get_ref().socket.try_clone().unwrap();
+        drop(tls);
+        closes.shutdown(std::net::Shutdown::Both).unwrap();
+        drop(closes);
+        ncat.wait_output(6);
+        ncat.end_input();
+        let done = ncat.finish().expect_code(0);
+        assert_eq!(done.stdout, b"answer");
+        assert_eq!(done.stderr.contains("without a TLS close_notify"), !told, "{}", done.stderr);
+    }
+}
+
+/// The same, with an answer that its system takes back: that is told, with what helps.
+#[test]
+fn a_reset_after_our_end_is_told_with_what_helps() {
+    let server = Server::new(&own(), |_| {});
+    let ncat = ncat(["--ssl", "127.0.0.1", &server.port()]).bytes("question").start();
+    let mut tls = server.accept();
+    assert_eq!(take(&mut tls, 8), b"question");
+    tls.write_all(b"half an ans").unwrap();
+    // Our end is here and not read, so that closing is a reset.
+    let socket = tls.get_ref().socket.try_clone().unwrap();
+    testkit::eventually("our end", || {
+        let mut peeked = [0; 64];
+        socket.peek(&mut peeked).is_ok_and(|n| n > 0).then_some(())
+    });
+    drop((tls, socket));
+    let done = ncat.finish().expect_code(1);
+    assert_eq!(done.first_line(), "Ncat: Connection reset by peer.");
+    assert!(done.stderr.contains("hint: the input had ended"), "{}", done.stderr);
+    assert!(done.stderr.contains("--no-shutdown"), "{}", done.stderr);
+    assert_eq!(done.stdout, b"half an ans");
+}

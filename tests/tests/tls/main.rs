@@ -6,6 +6,9 @@
     reason = "a test plays the peer, and fails where it stands"
 )]
 
+mod bad_certs;
+mod bad_names;
+mod bad_wire;
 mod client;
 mod daemon;
 mod ends;
@@ -17,3 +20,4 @@ mod server;
 mod starttls;
 mod starttls_peers;
 mod trouble;
+mod web;

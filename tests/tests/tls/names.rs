@@ -51,7 +51,7 @@ const ROWS: &[Row] = &[
     },
 ];
 
-fn ask(root: &Identity, own: &Identity, args: &[&str]) -> Finished {
+pub(crate) fn ask(root: &Identity, own: &Identity, args: &[&str]) -> Finished {
     let dir = tempfile::tempdir().unwrap();
     let (trusted, _) = root.files(&dir, "root");
     let server = Server::new(own, |_| {});

@@ -55,7 +55,21 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(own: &Identity, setup: impl FnOnce(&mut SslContextBuilder)) -> Self {
+        Self::prepared(own, |_| {}, setup)
+    }
+
+    /// As [`Server::new`], with what must be set before the certificate: its own level of security.
+    pub(crate) fn weakly(own: &Identity, before: Option<fn(&mut SslContextBuilder)>) -> Self {
+        Self::prepared(own, |builder| before.into_iter().for_each(|set| set(builder)), |_| {})
+    }
+
+    fn prepared(
+        own: &Identity,
+        before: impl FnOnce(&mut SslContextBuilder),
+        setup: impl FnOnce(&mut SslContextBuilder),
+    ) -> Self {
         let mut builder = SslContextBuilder::new(SslMethod::tls_server()).unwrap();
+        before(&mut builder);
         builder.set_certificate(&own.certificate).unwrap();
         builder.set_private_key(&own.key).unwrap();
         for above in &own.chain {

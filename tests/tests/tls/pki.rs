@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use openssl::asn1::Asn1Time;
+use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -10,7 +10,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::symm::Cipher;
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
-use openssl::x509::{X509, X509Builder, X509NameBuilder};
+use openssl::x509::{X509, X509Builder, X509Extension, X509NameBuilder};
 use tempfile::TempDir;
 
 pub(crate) struct Wanted<'a> {
@@ -51,7 +51,28 @@ fn day(offset: i64) -> Asn1Time {
     Asn1Time::from_unix(now.as_secs() as i64 + offset * 86_400).unwrap()
 }
 
-fn build(wanted: &Wanted<'_>, key: &PKey<Private>, by: Option<&Identity>) -> X509 {
+/// What a certificate is made with, where it is to be a weak one or a broken one.
+#[derive(Clone)]
+pub(crate) struct Making {
+    pub(crate) key: PKey<Private>,
+    pub(crate) digest: MessageDigest,
+    /// The content of subjectAltName in DER, in the place of the names.
+    pub(crate) names: Option<Vec<u8>>,
+}
+
+impl Making {
+    pub(crate) fn usual() -> Self {
+        Self { key: key(), digest: MessageDigest::sha256(), names: None }
+    }
+
+    pub(crate) fn rsa(bits: u32) -> Self {
+        let key = openssl::rsa::Rsa::generate(bits).unwrap();
+        Self { key: PKey::from_rsa(key).unwrap(), ..Self::usual() }
+    }
+}
+
+fn build(wanted: &Wanted<'_>, making: &Making, by: Option<&Identity>) -> X509 {
+    let key = &making.key;
     let mut name = X509NameBuilder::new().unwrap();
     name.append_entry_by_nid(Nid::COMMONNAME, wanted.common_name).unwrap();
     name.append_entry_by_nid(Nid::ORGANIZATIONNAME, "Example Ltd").unwrap();
@@ -69,22 +90,28 @@ fn build(wanted: &Wanted<'_>, key: &PKey<Private>, by: Option<&Identity>) -> X50
     if wanted.is_authority {
         builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
     }
-    if !wanted.dns.is_empty() || !wanted.ips.is_empty() {
+    if let Some(names) = &making.names {
+        let object = Asn1Object::from_str("2.5.29.17").unwrap();
+        let names = Asn1OctetString::new_from_bytes(names).unwrap();
+        builder
+            .append_extension(X509Extension::new_from_der(&object, false, &names).unwrap())
+            .unwrap();
+    } else if !wanted.dns.is_empty() || !wanted.ips.is_empty() {
         let mut names = SubjectAlternativeName::new();
         wanted.dns.iter().for_each(|dns| _ = names.dns(dns));
         wanted.ips.iter().for_each(|ip| _ = names.ip(ip));
         let names = names.build(&builder.x509v3_context(None, None)).unwrap();
         builder.append_extension(names).unwrap();
     }
-    builder.sign(by.map_or(key, |by| &by.key), MessageDigest::sha256()).unwrap();
+    builder.sign(by.map_or(key, |by| &by.key), making.digest).unwrap();
     builder.build()
 }
 
 impl Identity {
     /// One that nobody else signed.
     pub(crate) fn alone(wanted: &Wanted<'_>) -> Self {
-        let key = key();
-        Self { certificate: build(wanted, &key, None), key, chain: Vec::new() }
+        let making = Making::usual();
+        Self { certificate: build(wanted, &making, None), key: making.key, chain: Vec::new() }
     }
 
     /// A root.
@@ -94,15 +121,19 @@ impl Identity {
 
     /// Signs another.
     pub(crate) fn issue(&self, wanted: &Wanted<'_>) -> Self {
-        let key = key();
-        let certificate = build(wanted, &key, Some(self));
+        self.issue_as(wanted, Making::usual())
+    }
+
+    /// As [`Identity::issue`], made in a way of its own.
+    pub(crate) fn issue_as(&self, wanted: &Wanted<'_>, making: Making) -> Self {
+        let certificate = build(wanted, &making, Some(self));
         let is_root = self.certificate.issuer_name().to_der().unwrap()
             == self.certificate.subject_name().to_der().unwrap();
         let mut chain = self.chain.clone();
         if !is_root {
             chain.insert(0, self.certificate.clone());
         }
-        Self { certificate, key, chain }
+        Self { certificate, key: making.key, chain }
     }
 
     pub(crate) fn pem(&self) -> Vec<u8> {

@@ -37,6 +37,17 @@ fn key_type(given: &Given<'_>) -> Result<KeyType, UsageError> {
     }
 }
 
+/// A name that can be in a certificate. OpenSSL takes an empty one for a wish not to compare names,
+/// and one that begins with a dot for everything below it.
+fn server_name(given: &Given<'_>) -> Result<String, UsageError> {
+    match given.text()? {
+        name if name.is_empty() || name.starts_with('.') => {
+            Err(bad_word(given, "a name or an address, as db.example.com"))
+        }
+        name => Ok(name.to_owned()),
+    }
+}
+
 fn parsed<T: std::str::FromStr>(given: &Given<'_>, words: &'static str) -> Result<T, UsageError> {
     given.text()?.parse().map_err(|_| bad_word(given, words))
 }
@@ -187,7 +198,7 @@ pub(super) const ITEMS: &[Item] = &[
     .doc(Group::Tls, "Newest version")
     .ours("versions_ciphers_and_groups_are_chosen"),
     brought(Item::with_value("name", |raw, given| {
-        raw.tls.server_name = Some(given.text()?.to_owned());
+        raw.tls.server_name = Some(server_name(given)?);
         Ok(())
     }))
     .long("ssl-servername")
