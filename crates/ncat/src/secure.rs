@@ -48,7 +48,11 @@ impl From<Error> for Insecure {
             Error::Io(error) => words(error),
             other => other.to_string(),
         };
-        let more = error.more();
+        let mut more = error.more();
+        // Only over datagrams is it the handshake that finds out.
+        if let Error::Io(error) = &error {
+            more.extend(crate::run::hint(error));
+        }
         Self { reason, more, is_authentication: error.is_authentication() }
     }
 }
