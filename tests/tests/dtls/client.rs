@@ -73,11 +73,7 @@ fn a_datagram_server_is_verified_by_chain_and_name() {
         done.stderr
     );
     let done = against(&self::named("x"), &["--ssl-trustfile", trusted]).expect_code(1);
-    assert!(
-        done.stderr.contains("Certificate verification failed (unable to get"),
-        "{}",
-        done.stderr
-    );
+    assert!(done.stderr.contains("Certificate verification failed ("), "{}", done.stderr);
 
     let done = against(&good, &["--ssl-pin", &good.pin()]).expect_code(0);
     assert!(done.stderr.contains("Peer: pinned."), "{}", done.stderr);
@@ -198,10 +194,11 @@ fn what_datagrams_cannot_have_is_refused() {
         (&["--ssl-require-pq"][..], "--ssl-require-pq with -u"),
         (&["--ssl-min", "tls1.3"], "--ssl-min tls1.3 with -u"),
         (&["--ssl-ciphersuites", "TLS_AES_128_GCM_SHA256"], "--ssl-ciphersuites with -u"),
-        (&["-U"], "--ssl with -u and -U or --vsock"),
     ] {
         let done = ncat(["-u", "--ssl"]).args(args).args(["a", "1"]).run();
         let done = done.expect_code(2);
         assert!(done.stderr.contains(words), "{}", done.stderr);
     }
+    let done = ncat(["-u", "-U", "--ssl", "path"]).run().expect_code(2);
+    assert!(done.stderr.contains("--ssl with -u and -U or --vsock"), "{}", done.stderr);
 }

@@ -62,7 +62,7 @@ fn each_datagram_of_a_handshake_may_be_lost() {
     }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     let hit = lost.iter().filter(|(_, told)| told.try_recv().is_ok()).count();
-    assert!(hit >= 8, "{hit} of the handshake's datagrams were lost: too few to show anything");
+    assert!(hit >= 6, "{hit} of the handshake's datagrams were lost: too few to show anything");
 }
 
 #[test]

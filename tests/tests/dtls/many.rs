@@ -88,7 +88,7 @@ fn a_chat_of_datagram_clients() {
     let port = ncat.listening().port();
     let mut one = client(port);
     let first = String::from_utf8(next(&mut one).unwrap()).unwrap();
-    assert!(first.contains("is connected as <user5>."), "{first}");
+    assert!(first.contains("is connected as <user1>."), "{first}");
     let mut two = client(port);
     let second = String::from_utf8(next(&mut two).unwrap()).unwrap();
     assert!(second.contains("already connected: "), "{second}");
