@@ -7,9 +7,11 @@
 
 mod access;
 mod codecs;
+mod dtls;
 
 pub use access::access;
 pub use codecs::{chat, crlf, hexdump, telnet};
+pub use dtls::dtls;
 pub use ncat_cli::flags::fuzz_options as options;
 
 /// A target: its name, which is that of its directory of seeds, and its function.
@@ -20,6 +22,7 @@ pub const TARGETS: &[Target] = &[
     ("access", access),
     ("chat", chat),
     ("crlf", crlf),
+    ("dtls", dtls),
     ("hexdump", hexdump),
     ("options", options),
     ("telnet", telnet),

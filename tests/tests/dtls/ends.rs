@@ -176,7 +176,7 @@ fn dtls_peer_gone_plain() {
 }
 
 #[test]
-fn a_signal_lets_the_peer_know() {
+fn dtls_signal_listen_keep() {
     let (ncat, mut dtls) = as_server(&["-k"], Input::Held);
     send(&mut dtls, b"hello");
     assert_eq!(ncat.wait_output(5), b"hello");
