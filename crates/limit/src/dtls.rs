@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use openssl::ssl::{ErrorCode, HandshakeError, Ssl, SslContext, SslMethod, SslStream};
+use openssl::ssl::{ErrorCode, HandshakeError, Ssl, SslContext, SslFiletype, SslMethod, SslStream};
 
 /// Datagrams under way at most: far fewer than the default receive buffer holds.
 const WINDOW: u64 = 32;
@@ -32,17 +32,42 @@ impl Write for Wire {
     }
 }
 
-fn connect(port: u16) -> io::Result<SslStream<Wire>> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    socket.connect((Ipv4Addr::LOCALHOST, port))?;
-    socket.set_read_timeout(Some(SILENCE))?;
-    let context = SslContext::builder(SslMethod::dtls_client())?.build();
-    let mut result = Ssl::new(&context)?.connect(Wire(socket));
+type Shaken = Result<SslStream<Wire>, HandshakeError<Wire>>;
+
+/// OpenSSL sends again what was lost when it is called after its time.
+fn shake(mut result: Shaken) -> io::Result<SslStream<Wire>> {
     loop {
         match result {
             Ok(done) => return Ok(done),
             Err(HandshakeError::WouldBlock(middle)) => result = middle.handshake(),
             Err(error) => return Err(io::Error::other(error.to_string())),
+        }
+    }
+}
+
+fn connect(port: u16) -> io::Result<SslStream<Wire>> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.connect((Ipv4Addr::LOCALHOST, port))?;
+    socket.set_read_timeout(Some(SILENCE))?;
+    let context = SslContext::builder(SslMethod::dtls_client())?.build();
+    shake(Ssl::new(&context)?.connect(Wire(socket)))
+}
+
+/// The least echo: one client, blocking, a datagram at a time.
+pub(crate) fn echo_back(port: u16, certificate: &str, key: &str) -> io::Result<()> {
+    let mut builder = SslContext::builder(SslMethod::dtls_server())?;
+    builder.set_certificate_file(certificate, SslFiletype::PEM)?;
+    builder.set_private_key_file(key, SslFiletype::PEM)?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
+    let (_, from) = socket.peek_from(&mut [0; 1])?;
+    socket.connect(from)?;
+    let mut dtls = shake(Ssl::new(&builder.build())?.accept(Wire(socket)))?;
+    let mut buf = vec![0; 20_000];
+    loop {
+        match dtls.ssl_read(&mut buf) {
+            Ok(n) => _ = dtls.ssl_write(&buf[..n]).map_err(io::Error::other)?,
+            Err(end) if end.code() == ErrorCode::ZERO_RETURN => return Ok(()),
+            Err(error) => return Err(io::Error::other(error)),
         }
     }
 }

@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use super::Context;
 use super::child::{Child, Stdio2};
 use super::net::{Net, start_listener};
-use super::peers::SOCAT;
+use super::peers::{LIMIT, SOCAT};
 use super::report::{Fault, Metric, OURS, Section, brief, full};
 use super::tls::{Identity, rows};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const S_SERVER: &str = "openssl s_server -rev";
 const METRICS: [Metric; 3] = [full("datagrams/s"), full("CPU µs each, server"), brief("lost")];
 /// Bytes of each.
 const SIZE: usize = 512;
@@ -25,9 +24,7 @@ fn server(context: &Context, peer: &str, port: u16, own: &Identity) -> (PathBuf,
         SOCAT => format!(
             "OPENSSL-DTLS-SERVER:{port},bind=127.0.0.1,cert={certificate},key={key},verify=0 PIPE"
         ),
-        S_SERVER => format!(
-            "s_server -quiet -dtls1_2 -rev -accept 127.0.0.1:{port} -cert {certificate} -key {key}"
-        ),
+        LIMIT => format!("dtls-echo-back {port} {certificate} {key}"),
         _ => format!("-l -k -u --ssl --ssl-cert {certificate} --ssl-key {key} 127.0.0.1 {port} -e"),
     };
     let mut args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
@@ -35,7 +32,7 @@ fn server(context: &Context, peer: &str, port: u16, own: &Identity) -> (PathBuf,
         args.push(format!("{} echo-command {SIZE}", context.limit.display()));
     }
     let known = context.peers.iter().find(|known| known.name == peer);
-    (known.map_or_else(|| "/usr/bin/openssl".into(), |known| known.program.clone()), args)
+    (known.map_or_else(|| context.limit.clone(), |known| known.program.clone()), args)
 }
 
 fn once(context: &Context, peer: &str, own: &Identity) -> Result<Vec<f64>, Fault> {
@@ -64,15 +61,15 @@ fn once(context: &Context, peer: &str, own: &Identity) -> Result<Vec<f64>, Fault
 
 pub(crate) fn echo(context: &Context) -> io::Result<Section> {
     let own = Identity::make(context)?;
-    let peers = [OURS, SOCAT, S_SERVER];
+    let peers = [OURS, SOCAT, LIMIT];
     let runs = context.pick(5, 2);
     let mut section = Section {
         id: "dtls",
         title: format!("DTLS 1.2, datagrams of {SIZE} bytes to an echo and back"),
         how: "`X -l -k -u --ssl -e ECHO`, ECHO a command that writes each datagram's bytes back in one \
-              piece (socat: OPENSSL-DTLS-SERVER:PORT PIPE, which may join some; openssl s_server -dtls1_2 \
-              -rev); one client of the bench with 32 datagrams under way. Debian's ncat has no DTLS when \
-              it listens."
+              piece (socat: OPENSSL-DTLS-SERVER:PORT PIPE, which may join some; the limit is OpenSSL with a \
+              blocking socket and no command); one client of the bench with 32 datagrams under way. \
+              Debian's ncat has no DTLS when it listens."
             .to_owned(),
         metrics: METRICS.into(),
         rows: rows(context, &peers, METRICS.len(), runs, |peer| once(context, peer, &own)),
