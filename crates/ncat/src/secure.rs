@@ -101,6 +101,10 @@ impl Security {
     }
 
     /// What a listener for datagrams needs before its peers; nothing without DTLS.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        expect(dead_code, reason = "asked by datagram listeners")
+    )]
     pub(crate) fn screen(&self) -> Result<Option<Box<dyn Screen>>, Insecure> {
         match &self.role {
             Role::Server(_) => Ok(Some(Box::new(Cookies::new()?))),

@@ -186,7 +186,8 @@ impl Page {
             (false, _, false) => "one of the certificates or keys named",
             (false, false, true) => "NOT VERIFIED",
         };
-        self.line("tls", format!("own certificate: {own}; peer: {peer}"));
+        let name = if tls.datagrams { "dtls" } else { "tls" };
+        self.line(name, format!("own certificate: {own}; peer: {peer}"));
         if let Some(name) = &tls.server_name {
             self.line("tls server name", format!("{name:?}"));
         }

@@ -173,6 +173,24 @@ fn a_client_may_begin_anew_on_its_old_port() {
 }
 
 #[test]
+fn a_new_beginning_ends_a_listener_for_one() {
+    let ncat = listener(&[]);
+    let first = socket(ncat.listening().port());
+    let again = first.try_clone().unwrap();
+    let mut dtls = try_client(first, |_| {}).unwrap();
+    send(&mut dtls, b"before");
+    assert_eq!(ncat.wait_output(6), b"before");
+    std::mem::forget(dtls);
+    let hello = hello();
+    again.send(&hello).unwrap();
+    let asked = answers(&again, Duration::from_millis(500)).remove(0);
+    again.send(&with_cookie(&hello, &asked[28..])).unwrap();
+    let done = ncat.finish().expect_code(1);
+    let why = "Ncat: the peer has begun a new connection from the same port.";
+    assert!(done.stderr.contains(why), "{}", done.stderr);
+}
+
+#[test]
 fn somebody_elses_beginning_does_not_end_a_connection() {
     let mut ncat = listener(&["-k"]);
     let port = ncat.listening().port();
