@@ -10,6 +10,7 @@ mod access;
 mod certificate;
 mod codecs;
 mod command;
+mod dtls;
 mod starttls;
 
 pub use access::access;
@@ -17,6 +18,7 @@ pub use access::access;
 pub use certificate::certificate;
 pub use codecs::{chat, crlf, hexdump, telnet};
 pub use command::command;
+pub use dtls::dtls;
 pub use ncat_cli::flags::fuzz_options as options;
 pub use starttls::starttls;
 
@@ -31,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("chat", chat),
     ("command", command),
     ("crlf", crlf),
+    ("dtls", dtls),
     ("hexdump", hexdump),
     ("options", options),
     ("starttls", starttls),

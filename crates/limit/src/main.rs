@@ -14,6 +14,8 @@ mod carry;
 #[cfg(target_os = "linux")]
 mod datagrams;
 #[cfg(target_os = "linux")]
+mod dtls;
+#[cfg(target_os = "linux")]
 mod ends;
 #[cfg(target_os = "linux")]
 mod pattern;
@@ -23,7 +25,8 @@ mod tls;
 const USAGE: &str =
     "usage: limit send PORT | recv PORT | recv-live PORT | both-connect PORT | both-listen PORT
        limit feed BYTES|inf [--pattern] | sink BYTES|inf [--pattern] [--on] | udp-send PORT
-       limit tls-send PORT | tls-recv PORT CERT KEY | tls-handshakes PORT COUNT | tls-identity CERT KEY";
+       limit tls-send PORT | tls-recv PORT CERT KEY | tls-handshakes PORT COUNT | tls-identity CERT KEY
+       limit dtls-echo PORT SIZE SECONDS | dtls-echo-back PORT CERT KEY | echo-command SIZE";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -56,6 +59,13 @@ fn run(args: &[&str]) -> std::io::Result<()> {
         ["tls-recv", port, certificate, key] => tls::recv(number(port)?, certificate, key),
         ["tls-handshakes", port, count] => tls::handshakes(number(port)?, bytes(count)? as u32),
         ["tls-identity", certificate, key] => tls::identity(certificate, key),
+        ["dtls-echo", port, size, seconds] => {
+            dtls::echo(number(port)?, bytes(size)? as usize, bytes(seconds)?)
+        }
+        ["dtls-echo-back", port, certificate, key] => {
+            dtls::echo_back(number(port)?, certificate, key)
+        }
+        ["echo-command", size] => dtls::echo_command(bytes(size)? as usize),
         _ => Err(std::io::Error::other(USAGE)),
     }
 }

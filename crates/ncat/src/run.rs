@@ -296,7 +296,8 @@ fn tried(attempts: &[endpoint::Attempt]) -> String {
     }
 }
 
-fn hint(error: &std::io::Error) -> Option<String> {
+/// What may be wrong when nobody can be reached.
+pub(crate) fn hint(error: &std::io::Error) -> Option<String> {
     use std::io::ErrorKind::{
         AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound,
         PermissionDenied,

@@ -55,7 +55,11 @@ impl From<Error> for Insecure {
             other => safe(&other.to_string()),
         };
         // Certificates have in them whatever their makers like.
-        let more = error.more().iter().map(|line| safe(line)).collect();
+        let mut more: Vec<_> = error.more().iter().map(|line| safe(line)).collect();
+        // Only over datagrams is it the handshake that finds out.
+        if let Error::Io(error) = &error {
+            more.extend(crate::run::hint(error));
+        }
         Self { reason, more, is_authentication: error.is_authentication() }
     }
 }
@@ -106,6 +110,10 @@ impl Security {
     }
 
     /// What a listener for datagrams needs before its peers; nothing without DTLS.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        expect(dead_code, reason = "asked by datagram listeners")
+    )]
     pub(crate) fn screen(&self) -> Result<Option<Box<dyn Screen>>, Insecure> {
         match &self.role {
             Role::Server(_) => Ok(Some(Box::new(Cookies::new()?))),

@@ -221,7 +221,8 @@ impl Page {
             (false, _, false) => "one of the certificates or keys named",
             (false, false, true) => "NOT VERIFIED",
         };
-        self.line("tls", format!("own certificate: {own}; peer: {peer}"));
+        let name = if tls.datagrams { "dtls" } else { "tls" };
+        self.line(name, format!("own certificate: {own}; peer: {peer}"));
         if let Some(protocol) = tls.starttls {
             self.line("tls begins", format!("after the dialogue of {}", protocol.word()));
         }

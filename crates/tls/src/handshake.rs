@@ -21,6 +21,14 @@ pub(crate) enum Expect {
     Client { verified: bool, allow: Arc<[PeerRule]> },
 }
 
+impl Expect {
+    fn is_verified(&self) -> bool {
+        match self {
+            Self::Server { verified, .. } | Self::Client { verified, .. } => *verified,
+        }
+    }
+}
+
 /// What the handshake is made by.
 pub(crate) enum Link {
     Stream(Tls),
@@ -104,7 +112,9 @@ impl Waiting {
     /// Why the peer is not talked to.
     pub async fn finish(mut self) -> Result<Secured, Error> {
         if let Err(error) = self.link.shake().await {
-            return Err(self.finding.error().unwrap_or(error));
+            // What was found wrong and did not matter is not why.
+            let finding = self.expect.is_verified().then(|| self.finding.error()).flatten();
+            return Err(finding.unwrap_or(error));
         }
         let verdict = self.judge()?;
         let mut facts = Facts::of(self.link.ssl(), verdict);

@@ -49,7 +49,8 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     });
     // The same program with TLS, which is not in the default build yet.
     steps.command("build with TLS", cargo(["build", "-p", "ncat", "--features", "tls"]));
-    let with_tls = ["-p", "integration", "--features", "tls", "--test", "tls", "--test", "ending"];
+    let with_tls = ["--test", "tls", "--test", "dtls", "--test", "ending"];
+    let with_tls = [&["-p", "integration", "--features", "tls"][..], &with_tls].concat();
     let mut tests = cargo([&["test", "--no-fail-fast"][..], &with_tls].concat());
     if in_ci {
         tests.env("NCAT_REQUIRE_PEERS", "1");

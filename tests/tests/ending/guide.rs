@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 const GUIDE: &str = include_str!("../../../docs/guide/end-of-stream.md");
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     include_str!("cells.rs"),
     include_str!("datagrams.rs"),
     include_str!("names.rs"),
     include_str!("../guest/ending.rs"),
+    include_str!("../dtls/ends.rs"),
 ];
 
 /// Test names in the last column of the guide's tables.

@@ -22,6 +22,8 @@ use crate::ffi;
 const SEND_BATCH: usize = 64;
 /// Records opened before what was in them is passed on.
 const RECV_BATCH: usize = 64;
+/// Batches of datagrams looked at in one go, where none of them is a record of the peer's.
+const LOOKS: usize = 16;
 /// Flights sent again before they are cut smaller.
 const NARROW_AFTER: u32 = 2;
 /// How long a peer has to answer our end with its own before it is taken for gone. Either may be lost,
@@ -255,7 +257,7 @@ impl Duplex for Dtls {
         _max: usize,
         out: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<Recv>> {
-        loop {
+        for _ in 0..LOOKS {
             if self.ended {
                 return Poll::Ready(self.failure.take().map_or(Ok(Recv::End), Err));
             }
@@ -273,6 +275,9 @@ impl Duplex for Dtls {
                 return Poll::Ready(Err(self.fail(error)));
             }
         }
+        // Whoever floods us with what is nothing does not keep the others waiting.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn poll_send(

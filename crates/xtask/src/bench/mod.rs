@@ -14,6 +14,7 @@ use report::{Fault, Metric, Report, Row, Section};
 
 mod broker;
 mod child;
+mod dtls;
 mod exec;
 mod facts;
 mod fanout;
@@ -61,6 +62,7 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("exec-udp", exec::peers),
     ("tls", tls::bulk),
     ("tls-handshakes", tls::handshakes),
+    ("dtls", dtls::echo),
 ];
 
 /// Runs the named workloads, or all; an error when a target was missed.
@@ -154,7 +156,7 @@ fn measure(quick: bool, urgent: bool, names: &[&str]) -> io::Result<Report> {
 
 /// Workloads that the default build cannot do yet: measured when they are named.
 fn needs_tls(id: &str) -> bool {
-    id.starts_with("tls")
+    id.starts_with("tls") || id.starts_with("dtls")
 }
 
 /// The programs must be those of this source, built as they are shipped.

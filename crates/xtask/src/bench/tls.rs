@@ -16,13 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const S_SERVER: &str = "openssl s_server";
 
 /// A certificate with its key, for every tool the same; removed with this value.
-struct Identity {
-    certificate: PathBuf,
-    key: PathBuf,
+pub(super) struct Identity {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
 }
 
 impl Identity {
-    fn make(context: &Context) -> io::Result<Self> {
+    pub(super) fn make(context: &Context) -> io::Result<Self> {
         let file = |end| context.scratch.join(format!("tls-{}.{end}", std::process::id()));
         let own = Self { certificate: file("pem"), key: file("key") };
         let args = format!("tls-identity {} {}", own.certificate.display(), own.key.display());
@@ -77,7 +77,7 @@ fn start(context: &Context, peer: &str, args: &str, stdio: Stdio2) -> Result<Chi
 }
 
 /// Each of `peers` in turn, `runs` times.
-fn rows(
+pub(super) fn rows(
     context: &Context,
     peers: &[&str],
     metrics: usize,

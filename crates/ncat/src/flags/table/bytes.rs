@@ -59,7 +59,7 @@ pub(super) const ITEMS: &[Item] = &[
     })
     .long("datagram-size")
     .doc(Group::Data, "Bytes of input that make one datagram")
-    .more("With -u; 1 to 65507, default 8192. Datagrams received are always kept whole.")
+    .more("With -u; 1 to 65507, with --ssl 16384; default 8192. Datagrams received are always kept whole.")
     .ours("a_file_is_cut_into_datagrams_of_the_size_asked_for"),
     Item::with_value("time", |raw, given| {
         raw.wait = Some(values::time("-w timeout", given)?);

@@ -58,7 +58,7 @@ pub(super) const ITEMS: &[Item] = &[
         .long("ssl")
         .doc(Group::Tls, "Connect or listen with SSL")
         .more(
-            "Over TCP, SCTP, Unix and vsock streams. The end of input is told by close_notify, and the \
+            "Over TCP, SCTP, Unix and vsock streams; with -u it is DTLS 1.2 over UDP. The end of input is told by close_notify, and the \
              other direction goes on. -v shows version, cipher, group, the peer's certificates, and how \
              far the peer is known: verified: name+chain, pinned, or NOT VERIFIED. The handshake has the \
              time of -w. A listener without --ssl-cert makes a certificate for the run and shows its \
@@ -69,7 +69,8 @@ pub(super) const ITEMS: &[Item] = &[
         .better(
             "records split between packets lose nothing, silent clients are dropped, a missing \
              close_notify is a warning at -v and not exit code 1, errors say what failed, Unix and vsock \
-             sockets too",
+             sockets too; with -u cookies keep forged addresses out, what is lost of a handshake is sent \
+             again, and listeners have DTLS on one socket",
             "a_record_may_arrive_byte_by_byte",
         ),
     brought(Item::with_value("file", |raw, given| {
@@ -168,6 +169,7 @@ pub(super) const ITEMS: &[Item] = &[
     }))
     .long("ssl-ciphersuites")
     .doc(Group::Tls, "The same for TLS 1.3")
+    .more("Not with -u: DTLS 1.2 is the newest.")
     .ours("versions_ciphers_and_groups_are_chosen"),
     brought(Item::with_value("list", |raw, given| {
         raw.tls.groups = Some(given.text()?.to_owned());
@@ -179,7 +181,7 @@ pub(super) const ITEMS: &[Item] = &[
     brought(Item::flag(|raw| raw.tls.require_pq = true))
         .long("ssl-require-pq")
         .doc(Group::Tls, "Refuse a key exchange that is not post-quantum")
-        .more("Needs OpenSSL 3.5 or newer at both ends; X25519MLKEM768 is then agreed on by itself.")
+        .more("Needs OpenSSL 3.5 or newer at both ends; X25519MLKEM768 is then agreed on by itself. Not with -u.")
         .ours("a_key_exchange_that_is_not_post_quantum_can_be_refused"),
     brought(Item::with_value("version", |raw, given| {
         raw.tls.min = Some(version(given)?);
@@ -188,6 +190,7 @@ pub(super) const ITEMS: &[Item] = &[
     .long("ssl-min")
     .words(VERSIONS)
     .doc(Group::Tls, "Oldest version: tls1.0 to tls1.3")
+    .more("With -u the same of DTLS: 1.0 for tls1.0 and tls1.1, and 1.2.")
     .ours("versions_ciphers_and_groups_are_chosen"),
     brought(Item::with_value("version", |raw, given| {
         raw.tls.max = Some(version(given)?);
