@@ -143,10 +143,10 @@ impl RawTls {
 /// What of the encryption the kernel is given, where it can (Linux).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum KernelTls {
-    /// What it does as well as we do.
+    /// What no peer can notice.
     #[default]
     Auto,
-    /// Receiving by TLS 1.3 too, though it does not follow a peer that changes its keys.
+    /// All of it, though it follows no peer that changes its keys or renegotiates.
     On,
     /// Nothing.
     Off,

@@ -1,4 +1,4 @@
-//! What this machine's kernel may not have: SCTP and vsock, in another kernel.
+//! What this machine's kernel may not have: SCTP, vsock and TLS, in another kernel.
 //!
 //! The lab's `guest-run` boots a kernel as a process and runs this same test program in it, once, with
 //! `--ignored`: that is what the attribute marks here. Without the tool the loss is said aloud.
@@ -7,7 +7,17 @@
 
 mod bad_link;
 mod ending;
+#[cfg(feature = "tls")]
+mod ktls;
 mod sctp;
+#[cfg(feature = "tls")]
+#[allow(clippy::disallowed_methods, dead_code, reason = "not all of it is used here")]
+#[path = "../tls/peer.rs"]
+mod peer;
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "not all of it is used here")]
+#[path = "../tls/pki.rs"]
+mod pki;
 mod vsock;
 
 use std::io::Write;
@@ -46,12 +56,23 @@ fn guest_run() -> Result<PathBuf, &'static str> {
 
 #[test]
 fn sctp_and_vsock_in_a_kernel_that_has_them() {
+    run_in_guest("SCTP and vsock", &["--skip", "ktls::"], TESTS_MIN);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn tls_in_a_kernel_that_has_it() {
+    run_in_guest("TLS in the kernel", &["ktls::"], 10);
+}
+
+/// The tests that need the other kernel, in it; at least `min` of them.
+fn run_in_guest(what: &str, which: &[&str], min: usize) {
     let guest_run = match guest_run() {
         Ok(found) => found,
         Err(missing) => {
             let required = std::env::var_os("NCAT_REQUIRE_GUEST").is_some_and(|v| v == "1");
             assert!(!required, "{missing}");
-            let line = format!("SKIPPED: {missing}: SCTP and vsock are not tested\n");
+            let line = format!("SKIPPED: {missing}: {what} not tested\n");
             let _ = std::io::stderr().write_all(line.as_bytes());
             return;
         }
@@ -61,6 +82,7 @@ fn sctp_and_vsock_in_a_kernel_that_has_them() {
         .args(["--mem", "1G", "--timeout", &limit, "--", "sh", "-c", IN_THE_GUEST, "sh"])
         .args([std::env::current_exe().unwrap()])
         .args(["--ignored", "--test-threads=4"])
+        .args(which)
         .env("NCAT_BIN", ncat_path())
         .start();
     let ended = guest.finish_within(LIMIT + Duration::from_secs(20));
@@ -70,5 +92,5 @@ fn sctp_and_vsock_in_a_kernel_that_has_them() {
     assert_eq!(ended.code(), Some(0), "in the guest:\n{told}\n{}", ended.stderr);
     let passed = told.split("test result: ok. ").nth(1).and_then(|rest| rest.split(' ').next());
     let passed: usize = passed.and_then(|n| n.parse().ok()).expect("a result");
-    assert!(passed >= TESTS_MIN, "only {passed} tests ran in the guest:\n{told}");
+    assert!(passed >= min, "only {passed} tests ran in the guest:\n{told}");
 }

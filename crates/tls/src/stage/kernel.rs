@@ -112,6 +112,9 @@ impl Tls {
             return Err(why);
         }
         let suite = Suite::of(self.ssl()).ok_or("the kernel lacks this version or cipher")?;
+        if !suite.is_13 && !self.ssl().is_server() && mode != KernelTls::On {
+            return Err("a server of TLS 1.2 may renegotiate; --ssl-ktls on");
+        }
         if ffi::has_short_records(self.ssl()) {
             return Err("the peer wants short records");
         }

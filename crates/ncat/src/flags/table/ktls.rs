@@ -23,9 +23,10 @@ pub(super) const ITEMS: &[Item] = &[brought(Item::with_value("mode", |raw, given
 .more(
     "Where Linux has TLS for a TCP socket, it encrypts what is sent and decrypts what comes, so that files \
      and pipes need not pass through the program; -vv says what it does, and why not more. TLS 1.2 and 1.3 \
-     with AES-GCM or ChaCha20-Poly1305. auto (the default) leaves receiving by TLS 1.3 to the program, for \
-     a peer may change its keys in the middle and the kernel would not follow; on gives it to the kernel \
-     all the same, and then such a peer ends the connection with an error. A wish to renegotiate is \
-     refused while the kernel encrypts. off gives it nothing.",
+     with AES-GCM or ChaCha20-Poly1305. auto (the default) gives it what no peer can notice: it leaves to the \
+     program receiving by TLS 1.3, whose peers may change their keys in the middle, which the kernel would \
+     not follow, and clients of TLS 1.2, whose servers may renegotiate. on gives it those too: then a peer \
+     that changes its keys ends the connection with an error, and a wish to renegotiate is refused. off \
+     gives it nothing.",
 )
 .ours("ktls_both_ways")];
