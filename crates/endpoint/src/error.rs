@@ -66,6 +66,18 @@ pub enum OpenError {
         /// The time given.
         after: Duration,
     },
+    /// A proxy on the way does not open it.
+    #[error("{reason}")]
+    Proxy {
+        /// The proxy, as `http 192.0.2.7:3128`.
+        proxy: String,
+        /// One line, as it is to be shown.
+        reason: String,
+        /// Lines below it.
+        more: Vec<String>,
+        /// It is about what we were given, not about the network.
+        is_local: bool,
+    },
     /// A connection that was made cannot be secured.
     #[error("{reason}")]
     Insecure {

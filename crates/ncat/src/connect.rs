@@ -26,6 +26,7 @@ use crate::secure::{self, Insecure};
 use crate::signals::Signals;
 use crate::talk::{Talk, words};
 use crate::task::Task;
+use crate::through;
 use crate::transports;
 
 /// A connection, and what must be kept as long as it lives.
@@ -207,6 +208,10 @@ fn failed(context: &Context, peer: &str, outcome: &Outcome, error: &SessionError
 pub(crate) async fn open(context: &Context, spec: &Connect) -> Result<Opened, OpenError> {
     let started = Instant::now();
     match spec.transport {
+        Transport::Tcp if !spec.proxies.is_empty() => {
+            let conn = through::stream(context, spec, started).await?;
+            proxied(context, spec, conn, started).await
+        }
         Transport::Tcp => stream(context, spec, Protocol::Tcp, started).await,
         Transport::Sctp => sctp(context, spec, started).await,
         Transport::Udp => udp(context, spec, started).await,
@@ -221,6 +226,21 @@ pub(crate) async fn open(context: &Context, spec: &Connect) -> Result<Opened, Op
         }
         Transport::VsockDatagram => Err(transports::no_vsock_datagrams(&spec.host)),
     }
+}
+
+/// What follows the last proxy's word: TLS with the target, inside.
+async fn proxied(
+    context: &Context,
+    spec: &Connect,
+    mut conn: Conn,
+    started: Instant,
+) -> Result<Opened, OpenError> {
+    // To TLS the peer is the target. To everybody else it stays the first proxy, as in Ncat.
+    let proxy = std::mem::replace(&mut conn.info.peer, target(spec));
+    let secured = context.security.connect(conn, Some(&spec.host), started).await;
+    let mut conn = secured.map_err(|insecure| refused(target(spec), insecure))?;
+    conn.info.peer = proxy;
+    Ok(opened(conn))
 }
 
 /// Secures a connection to something that has no name.
@@ -328,6 +348,9 @@ async fn stream(
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 async fn udp(context: &Context, spec: &Connect, started: Instant) -> Result<Opened, OpenError> {
+    if !spec.proxies.is_empty() {
+        return Ok(opened(through::datagrams(context, spec, started).await?));
+    }
     let (addrs, source) = addresses(context, spec, started).await?;
     let conn = endpoint::udp::connect(&context.gate, &target(spec), addrs[0], &source)?;
     context.talk.connected(&conn.info.peer, &conn.info.local, "udp", &[]);

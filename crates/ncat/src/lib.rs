@@ -37,6 +37,7 @@ mod secure;
 mod signals;
 mod talk;
 mod task;
+mod through;
 mod transports;
 
 pub use exit::Exit;

@@ -19,7 +19,7 @@ use crate::readiness::{Environment, Readiness};
 use crate::secure::Security;
 use crate::signals::on_totals_request;
 use crate::talk::{self, Talk, words};
-use crate::{connect, listen, probe, transports};
+use crate::{connect, listen, probe, through, transports};
 
 /// What every mode needs: the plan, who may do what, and whom to tell.
 pub(crate) struct Context {
@@ -48,6 +48,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let env = Environment::take();
     raw.sockets.is_handed = env.hands_sockets();
+    raw.proxy.environment = through::environment();
     let plan = match plan::build(&raw) {
         Ok(plan) => plan,
         Err(error) => {
@@ -203,6 +204,10 @@ impl Context {
                 self.talk.error("TIMEOUT.", &more);
                 (Exit::Network, "TIMEOUT".into())
             }
+            OpenError::Proxy { reason, more, is_local, .. } => {
+                self.talk.error(reason, more);
+                (if *is_local { Exit::Local } else { Exit::Network }, reason.clone())
+            }
             OpenError::Insecure { target, reason, more } => {
                 let with = format!("securing the connection to {target}");
                 let more: Vec<String> = std::iter::once(with).chain(more.iter().cloned()).collect();
@@ -243,7 +248,9 @@ impl Context {
             OpenError::Connect { target, attempts, .. }
             | OpenError::Timeout { target, attempts, .. } => (target.clone(), attempts.as_slice()),
             OpenError::Resolve { host, .. } => (host.clone(), none),
-            OpenError::Insecure { target, .. } => (target.clone(), none),
+            OpenError::Insecure { target, .. } | OpenError::Proxy { proxy: target, .. } => {
+                (target.clone(), none)
+            }
             OpenError::Bind { at, .. } => (at.to_string(), none),
             OpenError::PathInUse { path, .. } => (path.display().to_string(), none),
             OpenError::Stdio { what, .. } => ((*what).to_string(), none),

@@ -21,6 +21,8 @@ pub(crate) struct Security {
     talk: Talk,
     limit: Duration,
     role: Role,
+    /// For https proxies.
+    proxies: Option<Client>,
 }
 
 enum Role {
@@ -86,7 +88,8 @@ impl Security {
         if plan.tls.is_some() {
             talk.debug(|| format!("TLS by {}", tls::library()));
         }
-        Ok(Self { talk: talk.clone(), limit: plan.limits.connect_timeout, role })
+        let proxies = plan.proxy_tls.as_ref().map(|spec| Client::new(spec, None)).transpose()?;
+        Ok(Self { talk: talk.clone(), limit: plan.limits.connect_timeout, role, proxies })
     }
 
     /// Whether clients are to be given a handshake.
@@ -104,6 +107,19 @@ impl Security {
         let Role::Client(client) = &self.role else { return Ok(conn) };
         let tell = notices(&self.talk, &conn.info.peer);
         let waiting = client.begin(conn, host, tell)?;
+        finish(waiting, self.talk.clone(), started + self.limit, self.limit, false).await
+    }
+
+    /// Secures a connection to the proxy `host`.
+    pub(crate) async fn connect_proxy(
+        &self,
+        conn: Conn,
+        host: &str,
+        started: Instant,
+    ) -> Result<Conn, Insecure> {
+        let Some(client) = &self.proxies else { return Ok(conn) };
+        let tell = notices(&self.talk, &conn.info.peer);
+        let waiting = client.begin(conn, Some(host), tell)?;
         finish(waiting, self.talk.clone(), started + self.limit, self.limit, false).await
     }
 

@@ -28,9 +28,13 @@ pub(crate) struct Unusable {
 
 impl Security {
     pub(crate) fn prepare(plan: &Plan, _gate: &Gatekeeper, _talk: &Talk) -> Result<Self, Unusable> {
-        match &plan.tls {
-            None => Ok(Self),
-            Some(_) => {
+        match (&plan.tls, &plan.proxy_tls) {
+            (None, None) => Ok(Self),
+            (None, Some(_)) => Err(Unusable {
+                reason: "https:// proxies need TLS, which is not in this build".into(),
+                more: Vec::new(),
+            }),
+            (Some(_), _) => {
                 Err(Unusable { reason: "--ssl is not in this build".into(), more: Vec::new() })
             }
         }
@@ -44,6 +48,15 @@ impl Security {
         &self,
         conn: Conn,
         _host: Option<&str>,
+        _started: Instant,
+    ) -> Result<Conn, Insecure> {
+        Ok(conn)
+    }
+
+    pub(crate) async fn connect_proxy(
+        &self,
+        conn: Conn,
+        _host: &str,
         _started: Instant,
     ) -> Result<Conn, Insecure> {
         Ok(conn)

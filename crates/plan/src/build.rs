@@ -7,6 +7,7 @@
 mod broker;
 mod exec;
 mod operands;
+mod proxy;
 mod proxy_server;
 mod rules;
 mod sockets;
@@ -15,9 +16,11 @@ mod vsock;
 
 use crate::{
     AccessSpec, Connect, DEFAULT_CONNECT_TIMEOUT, DEFAULT_DATAGRAM_SIZE, DEFAULT_MAX_CONNS,
-    EofPolicy, Family, Flow, Limits, Listen, LogSpec, Mode, Plan, Quit, RawArgs, RawFamily,
-    RawTransport, SourceRoute, StageSpec, TalkSpec, Transport,
+    EofPolicy, Family, Flow, Limits, Listen, LogSpec, Mode, Plan, ProxyHop, Quit, RawArgs,
+    RawFamily, RawTransport, SourceRoute, StageSpec, TalkSpec, Transport,
 };
+
+pub(crate) use self::operands::number;
 
 use self::operands::Operands;
 use self::rules::Facts;
@@ -44,14 +47,18 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(exec::RULES, &facts)?;
     rules::check(broker::RULES, &facts)?;
     rules::check(tls::RULES, &facts)?;
+    rules::check(proxy::RULES, &facts)?;
     rules::check(proxy_server::RULES, &facts)?;
     rules::check_later(&facts)?;
+    let proxies = proxy::chain(&facts, &operands)?;
 
     Ok(Plan {
         sockets: proxy_server::sockets(&facts, sockets::options(&facts)),
         ready: sockets::ready(&facts, &operands),
         exec: raw.exec.spec(),
         tls: raw.tls.spec(),
+        proxy_tls: proxy::tls(raw, &proxies),
+        proxy_protocol: raw.proxy.protocol,
         stages: stages(raw),
         flow: flow(raw),
         eof: eof(&facts),
@@ -74,7 +81,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
             test_marks: raw.test_marks,
             tells_port: sockets::tells_port(&facts, &operands),
         },
-        mode: mode(&facts, operands),
+        mode: mode(&facts, operands, proxies),
         warnings: warnings(&facts),
     })
 }
@@ -83,11 +90,11 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
 ///
 /// For the generated compatibility page, so that it cannot forget one.
 pub fn refused_combinations() -> impl Iterator<Item = &'static str> {
-    let ours = [broker::RULES, tls::RULES, proxy_server::RULES].into_iter().flatten();
+    let ours = [broker::RULES, tls::RULES, proxy::RULES, proxy_server::RULES].into_iter().flatten();
     rules::names().chain(ours.map(|rule| rule.name))
 }
 
-fn mode(facts: &Facts<'_>, operands: Operands) -> Mode {
+fn mode(facts: &Facts<'_>, operands: Operands, proxies: Vec<ProxyHop>) -> Mode {
     let raw = facts.raw;
     if facts.listen {
         return Mode::Listen(listen(facts, operands));
@@ -104,6 +111,7 @@ fn mode(facts: &Facts<'_>, operands: Operands) -> Mode {
         source_port: raw.source_port.and_then(|port| u16::try_from(port).ok()).filter(|p| *p != 0),
         vsock: operands.vsock,
         route: SourceRoute::new(&raw.route),
+        proxies,
     };
     if raw.zero_io { Mode::Probe(connect) } else { Mode::Connect(connect) }
 }
@@ -127,6 +135,7 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
         },
         slow_reader: raw.slow_reader.unwrap_or_default(),
         vsock: operands.vsock,
+        header_from: proxy::trusted(facts),
         broker: raw.broker.plan(),
         proxy: proxy_server::plan(facts),
     }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::{
-    AccessSpec, Broker, Connect, EofPolicy, ExecSpec, Family, Flow, Listen, Mode, Plan, Quit,
-    SlowReader, StageSpec, TlsSpec, TlsVersion, Transport, VSOCK_ANY,
+    AccessSpec, Broker, Connect, EofPolicy, ExecSpec, Family, Flow, Listen, Mode, Plan, ProxyAuth,
+    ProxyDns, Quit, SlowReader, StageSpec, TlsSpec, TlsVersion, Transport, VSOCK_ANY,
 };
 
 /// The plan, one `name: value` a line, always in the same order; ends with a newline.
@@ -81,8 +81,34 @@ impl Page {
             let text = format!("by way of {}, pointer {}", hops.join(", "), route.pointer);
             self.line("source route", text);
         }
+        self.proxies(connect, plan);
         let timeout = time(plan.limits.connect_timeout);
         self.line("connect timeout", format!("{timeout}, over all addresses"));
+    }
+
+    fn proxies(&mut self, connect: &Connect, plan: &Plan) {
+        for hop in &connect.proxies {
+            let names = match hop.dns {
+                ProxyDns::Local => "names are looked up here",
+                ProxyDns::Remote => "it looks names up",
+                ProxyDns::Both => "names are looked up here, else by it",
+                ProxyDns::None => "no names",
+            };
+            let auth = match &hop.auth {
+                ProxyAuth::None => "no credentials".into(),
+                ProxyAuth::Given(_) => "credentials given".into(),
+                ProxyAuth::File(path, line) => {
+                    format!("credentials in line {} of {path:?}", line + 1)
+                }
+            };
+            self.line(
+                "by way of",
+                format!("{} proxy {}, {names}, {auth}", hop.kind.name(), hop.place()),
+            );
+        }
+        if let Some(protocol) = plan.proxy_protocol {
+            self.line("PROXY header", protocol.name());
+        }
     }
 
     fn listen(&mut self, listen: &Listen, plan: &Plan) {
@@ -113,6 +139,10 @@ impl Page {
             }
         }
         self.access(&listen.access);
+        if let (Some(protocol), Some(from)) = (plan.proxy_protocol, &listen.header_from) {
+            let from = from.allow.as_deref().unwrap_or_default().join(",");
+            self.line("PROXY header", format!("{}, believed from {from:?}", protocol.name()));
+        }
     }
 
     fn exec(&mut self, exec: &ExecSpec) {

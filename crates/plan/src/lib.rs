@@ -12,6 +12,7 @@ mod build;
 mod destinations;
 pub mod exec;
 mod explain;
+mod proxy;
 mod proxy_server;
 mod raw;
 mod route;
@@ -28,6 +29,10 @@ pub use build::{PlanError, build, refused_combinations};
 pub use destinations::{BadDestination, Destination, Destinations};
 pub use exec::{ExecLimits, ExecSpec, RawExec};
 pub use explain::explain;
+pub use proxy::{
+    HOPS_IN_CHAIN_MAX, HTTP_PROXY_PORT, ProxyAuth, ProxyDns, ProxyEnvironment, ProxyHop, ProxyKind,
+    ProxyProtocol, RawProxy, SOCKS_PORT, Secret,
+};
 pub use proxy_server::{ProxyServer, RawProxyServer, ServerKind};
 pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
 pub use route::{HOPS_MAX, RawRoute, SourceRoute};
@@ -62,6 +67,10 @@ pub struct Plan {
     pub exec: Option<ExecSpec>,
     /// How connections are secured, below every stage.
     pub tls: Option<TlsSpec>,
+    /// How connections to https proxies are secured: always verified.
+    pub proxy_tls: Option<TlsSpec>,
+    /// `--proxy-protocol`: the header at the start of each connection.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Changes made to the bytes, wire side first.
     pub stages: Vec<StageSpec>,
     /// Which directions carry data.
@@ -181,6 +190,8 @@ pub struct Connect {
     pub vsock: Option<VsockSpec>,
     /// `-g`, `-G`: hosts to pass on the way.
     pub route: Option<SourceRoute>,
+    /// `--proxy`: proxies to pass on the way, nearest first.
+    pub proxies: Vec<ProxyHop>,
 }
 
 /// Where to listen and for whom.
@@ -206,6 +217,8 @@ pub struct Listen {
     pub slow_reader: SlowReader,
     /// Where, for vsock sockets.
     pub vsock: Option<VsockSpec>,
+    /// `--proxy-protocol-from`: whose PROXY header is believed; `None` when none is wanted.
+    pub header_from: Option<access::AccessSpec>,
     /// `--broker`, `--chat`: the clients speak to each other.
     pub broker: Option<Broker>,
     /// `--proxy-type`: clients are connected to where they ask to be.

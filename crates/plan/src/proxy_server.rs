@@ -1,5 +1,6 @@
 //! `-l --proxy-type`: serving as a proxy.
 
+use crate::ProxyAuth;
 use crate::destinations::{BadDestination, Destinations};
 
 /// What is spoken to clients.
@@ -106,4 +107,6 @@ pub struct ProxyServer {
     pub kind: ServerKind,
     /// Where they may be connected to.
     pub destinations: Destinations,
+    /// Who may use it: one user, or one in each line of a file.
+    pub users: ProxyAuth,
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{
-    EofPolicy, RawBroker, RawExec, RawProxyServer, RawRoute, RawSockets, RawTls, SlowReader,
+    EofPolicy, RawBroker, RawExec, RawProxy, RawProxyServer, RawRoute, RawSockets, RawTls,
+    SlowReader,
 };
 
 /// What the options said. Filled by the option table; each field is one option of `ncat --help`.
@@ -92,6 +93,8 @@ pub struct RawArgs {
     pub exec: RawExec,
     /// `--ssl` and what goes with it.
     pub tls: RawTls,
+    /// `--proxy` and what goes with it.
+    pub proxy: RawProxy,
     /// `--proxy-allow`, `--proxy-deny`.
     pub proxy_server: RawProxyServer,
     /// Options of capabilities this build does not have, as the user wrote them (`--ssl`, `-e`), in

@@ -20,6 +20,7 @@ pub mod inherit;
 pub mod option;
 #[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
 pub mod pty;
+pub mod random;
 pub mod resolve;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod sctp;

@@ -5,6 +5,7 @@ mod bytes;
 mod exec;
 mod later;
 mod options;
+mod proxy;
 mod proxy_server;
 mod sockets;
 mod talk;
@@ -23,6 +24,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         bytes::ITEMS,
         talk::ITEMS,
         exec::ITEMS,
+        proxy::ITEMS,
         tls::ITEMS,
         proxy_server::ITEMS,
         later::ITEMS,

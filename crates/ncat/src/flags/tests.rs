@@ -218,7 +218,6 @@ fn options_of_later_parts_are_noted() {
     let note = |name, written: &str, value: Option<&str>| {
         (name, written.to_owned(), value.map(str::to_owned))
     };
-    assert_eq!(later("--proxy a"), [note("proxy", "--proxy", Some("a"))]);
     assert_eq!(
         later("-L a -Lb --lua-ex=c"),
         [
@@ -315,8 +314,8 @@ fn help_lists_what_there_is_and_what_is_not() {
     assert!(!help.contains("nsock-engine") && !help.contains("--test") && !help.contains("--talk"));
     let (here, absent) = help.split_once("Not in this build:").expect("the list");
     assert!(
-        !here.contains("--proxy")
-            && absent.contains("--proxy,")
+        here.contains("--proxy-type <type>")
+            && !absent.contains("--proxy")
             && absent.contains(" -L/--lua-filter")
     );
     assert!(help.lines().all(|line| line.len() <= 79), "{help}");

@@ -34,7 +34,7 @@ pub(super) enum Failure {
     /// The server has said nothing for too long.
     Late,
     /// The request's body cannot be understood.
-    BadRequest(BodyError),
+    BadRequest,
     /// The client ended or failed in the middle of its request, or takes no answer.
     ClientGone,
     /// The server failed in the middle of its answer; the client has seen the beginning.
@@ -68,7 +68,7 @@ struct Flow {
 
 enum FlowError {
     Source,
-    Sink(io::Error),
+    Sink,
     Body(BodyError),
 }
 
@@ -87,7 +87,7 @@ impl Flow {
     ) -> Poll<Result<(), FlowError>> {
         loop {
             if !self.out.is_empty() {
-                ready!(to.poll_send(cx, &mut self.out)).map_err(FlowError::Sink)?;
+                ready!(to.poll_send(cx, &mut self.out)).map_err(|_| FlowError::Sink)?;
                 self.steps += 1;
                 continue;
             }
@@ -230,14 +230,13 @@ impl Exchange<'_> {
             match self.up.poll(cx, client, &mut server.conn) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.is_sent = true,
-                Poll::Ready(Err(FlowError::Sink(_))) => self.is_refused = true,
+                Poll::Ready(Err(FlowError::Sink)) => self.is_refused = true,
                 Poll::Ready(Err(FlowError::Source)) => {
                     return Poll::Ready(Err(Failure::ClientGone));
                 }
-                Poll::Ready(Err(FlowError::Body(bad))) => {
+                Poll::Ready(Err(FlowError::Body(_))) => {
                     let has_begun = matches!(self.answer, Answer::Content(_));
-                    let failure =
-                        if has_begun { Failure::Broken } else { Failure::BadRequest(bad) };
+                    let failure = if has_begun { Failure::Broken } else { Failure::BadRequest };
                     return Poll::Ready(Err(failure));
                 }
             }
@@ -251,7 +250,7 @@ impl Exchange<'_> {
                 self.done.received = flow.moved;
                 Poll::Ready(Ok(()))
             }
-            Err(FlowError::Sink(_)) => Poll::Ready(Err(Failure::ClientGone)),
+            Err(FlowError::Sink) => Poll::Ready(Err(Failure::ClientGone)),
             Err(_) => Poll::Ready(Err(Failure::Broken)),
         }
     }

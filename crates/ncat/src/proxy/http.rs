@@ -230,7 +230,7 @@ impl Server {
                 Reply::last(502, format!("The server's answer cannot be passed on: {why}."))
             }
             Failure::Late => Reply::last(504, "The server gave no answer in time."),
-            Failure::BadRequest(_) => {
+            Failure::BadRequest => {
                 Reply::last(400, "The request's body is not what its head says.")
             }
         };

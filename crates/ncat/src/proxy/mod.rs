@@ -76,7 +76,14 @@ pub(crate) async fn serve(
         Address::Inet(addr) => Some(addr),
         _ => None,
     });
-    let server = Arc::new(Server::new(context, spec, proxy, own.collect()));
+    let users = match Users::prepare(&proxy.users) {
+        Ok(users) => users,
+        Err(reason) => {
+            context.talk.error(&format!("{reason}. QUITTING."), &[]);
+            return Exit::Local;
+        }
+    };
+    let server = Arc::new(Server::new(context, spec, proxy, users, own.collect()));
     warn_open(context, &server);
     let progress = Progress::start(&context.plan.talk, &context.totals, None);
     let exit = tokio::select! {
@@ -90,7 +97,13 @@ pub(crate) async fn serve(
 }
 
 impl Server {
-    fn new(context: &Context, spec: &Listen, proxy: &ProxyServer, own: Vec<SocketAddr>) -> Self {
+    fn new(
+        context: &Context,
+        spec: &Listen,
+        proxy: &ProxyServer,
+        users: Users,
+        own: Vec<SocketAddr>,
+    ) -> Self {
         use std::hash::{BuildHasher, Hasher};
         // Differs from process to process, which is all that a loop's detection needs.
         let number = std::hash::RandomState::new().build_hasher().finish();
@@ -108,7 +121,7 @@ impl Server {
             own,
             via: format!("ncat-{number:016x}"),
             pool: Pool::default(),
-            users: Users::new(Vec::new(), secret()),
+            users,
         }
     }
 
@@ -140,15 +153,10 @@ impl Server {
     }
 }
 
-/// A secret nobody else knows.
-fn secret() -> [u8; 32] {
-    [7; 32]
-}
-
 /// Says so when anybody on the network may use us for anything.
 fn warn_open(context: &Context, server: &Server) {
     let is_open = server.own.iter().any(|own| !own.ip().to_canonical().is_loopback());
-    if is_open {
+    if is_open && !server.users.is_asked() {
         context.talk.error(
             "Warning: this proxy serves whoever can reach it.",
             &["hint: --proxy-auth asks for a password, --allow names the clients, and an address \

@@ -4,7 +4,9 @@
 //! later parts are in the rows too: that `-z` cannot listen is true whether or not a broker is built.
 
 use super::{PlanError, sockets};
-use crate::{DEFAULT_PORT, EofPolicy, HOPS_MAX, RawArgs, RawFamily, RawTransport, ServerKind};
+use crate::{
+    DEFAULT_PORT, EofPolicy, HOPS_MAX, ProxyDns, RawArgs, RawFamily, RawTransport, ServerKind,
+};
 
 /// What the rules ask about, derived once.
 pub(super) struct Facts<'a> {
@@ -37,7 +39,8 @@ impl<'a> Facts<'a> {
 
     fn values(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
         let named = self.raw.later.iter().filter(move |option| option.name == name);
-        named.map(|option| option.value.as_deref().unwrap_or_default())
+        let later = named.map(|option| option.value.as_deref().unwrap_or_default());
+        later.chain(self.raw.proxy.values(name))
     }
 
     fn count(&self, name: &'static str) -> usize {
@@ -135,9 +138,10 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
         "Only one of --exec, --sh-exec, and --lua-exec is allowed. QUITTING.",
     ),
     rule(
-        "--proxy twice",
-        |f| f.count("proxy") > 1,
-        "You can't specify more than one --proxy. QUITTING.",
+        "--proxy twice, but for URLs",
+        |f| f.count("proxy") > 1 && f.values("proxy").any(|one| !one.contains("://")),
+        "You can't specify more than one --proxy. QUITTING.\n  hint: a chain is given by URLs, nearest \
+         proxy first: --proxy http://A:3128 --proxy socks5h://B",
     ),
     rule(
         "--proxy-type twice",
@@ -175,7 +179,7 @@ pub(super) const BEFORE_OPERANDS: &[Rule] = &[
     ),
     rule(
         "--proxy-dns with another word",
-        |f| f.values("proxy-dns").any(|v| !["local", "remote", "both", "none"].contains(&v)),
+        |f| f.values("proxy-dns").any(|v| v.split(',').any(|word| ProxyDns::named(word).is_none())),
         "Invalid proxy DNS type. QUITTING.\n  hint: one of local, remote, both, none",
     ),
     rule_with(
@@ -376,8 +380,7 @@ pub(super) fn check(rules: &[Rule], facts: &Facts<'_>) -> Result<(), PlanError> 
 
 /// Refuses what this build cannot do. Last, so that a wrong command line is told so in any build.
 pub(super) fn check_later(facts: &Facts<'_>) -> Result<(), PlanError> {
-    let is_ready = |name| facts.server_kind().is_some() && name == "proxy-type";
-    let wanted = facts.raw.later.iter().find(|option| !is_ready(option.name));
+    let wanted = facts.raw.later.first();
     match wanted {
         None => Ok(()),
         Some(option) => Err(PlanError(format!(

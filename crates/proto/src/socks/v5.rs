@@ -175,19 +175,19 @@ impl Reply {
         Self::NAMED.get(usize::from(code)).copied().unwrap_or(Self::Unassigned(code))
     }
 
-    /// What it says (RFC 1928, section 6).
+    /// What it says (RFC 1928, section 6), as Ncat words it.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
             Self::GeneralFailure => "general SOCKS server failure",
             Self::NotAllowed => "connection not allowed by ruleset",
-            Self::NetworkUnreachable => "network unreachable",
-            Self::HostUnreachable => "host unreachable",
-            Self::ConnectionRefused => "connection refused",
+            Self::NetworkUnreachable => "Network unreachable",
+            Self::HostUnreachable => "Host unreachable",
+            Self::ConnectionRefused => "Connection refused",
             Self::TtlExpired => "TTL expired",
-            Self::CommandNotSupported => "command not supported",
-            Self::AddressTypeNotSupported => "address type not supported",
-            Self::Unassigned(_) => "a reply code that SOCKS 5 does not have",
+            Self::CommandNotSupported => "Command not supported",
+            Self::AddressTypeNotSupported => "Address type not supported",
+            Self::Unassigned(_) => "unassigned value in the reply",
         }
     }
 

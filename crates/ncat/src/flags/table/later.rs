@@ -17,20 +17,6 @@ pub(super) const ITEMS: &[Item] = &[
         .long("lua-filter")
         .doc(Group::Programs, "Pass the data through a Lua filter")
         .ours(""),
-    Item::later(4, Some("addr[:port]"))
-        .long("proxy")
-        .doc(Group::Proxies, "Specify address of host to proxy through"),
-    Item::later(4, Some("type"))
-        .long("proxy-type")
-        .words(&["http", "socks4", "socks5", "socks", "any"])
-        .doc(Group::Proxies, "Specify proxy type (http, socks4, socks5)"),
-    Item::later(4, Some("auth"))
-        .long("proxy-auth")
-        .doc(Group::Proxies, "Authenticate with HTTP or SOCKS proxy server"),
-    Item::later(4, Some("type"))
-        .long("proxy-dns")
-        .words(&["local", "remote", "both", "none"])
-        .doc(Group::Proxies, "Specify where to resolve proxy destination"),
     Item::later(3, Some("protocol"))
         .long("starttls")
         .doc(Group::Tls, "Begin TLS as this protocol has it")

@@ -33,7 +33,7 @@ const REFUSED: &[Row] = &[
         "Only one of --exec, --sh-exec, and --lua-exec is allowed. QUITTING.",
     ),
     (
-        "--proxy twice",
+        "--proxy twice, but for URLs",
         |raw| {
             later(raw, "proxy", Some("a"));
             later(raw, "proxy", Some("b"));
