@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use conn::Conn;
-use proto::http::{
-    Body, BodyError, CHUNK_END, CHUNKS_END, Framing, Response, Version, chunk_start,
-};
+use proto::http::{Body, CHUNK_END, CHUNKS_END, Framing, Response, Version, chunk_start};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ask::Ask;
@@ -69,7 +67,7 @@ struct Flow {
 enum FlowError {
     Source,
     Sink,
-    Body(BodyError),
+    Body,
 }
 
 impl Flow {
@@ -91,7 +89,7 @@ impl Flow {
                 self.steps += 1;
                 continue;
             }
-            while let Some(piece) = from.next_piece(&mut self.body).map_err(FlowError::Body)? {
+            while let Some(piece) = from.next_piece(&mut self.body).map_err(|_| FlowError::Body)? {
                 self.put(piece);
             }
             if self.body.is_done() && self.is_chunked && !self.is_closed {
@@ -107,7 +105,7 @@ impl Flow {
             self.steps += 1;
             match ready!(from.poll_fill(cx, PIECE)) {
                 Ok(true) => {}
-                Ok(false) => self.body.end().map_err(FlowError::Body)?,
+                Ok(false) => self.body.end().map_err(|_| FlowError::Body)?,
                 Err(_) => return Poll::Ready(Err(FlowError::Source)),
             }
         }
@@ -234,7 +232,7 @@ impl Exchange<'_> {
                 Poll::Ready(Err(FlowError::Source)) => {
                     return Poll::Ready(Err(Failure::ClientGone));
                 }
-                Poll::Ready(Err(FlowError::Body(_))) => {
+                Poll::Ready(Err(FlowError::Body)) => {
                     let has_begun = matches!(self.answer, Answer::Content(_));
                     let failure = if has_begun { Failure::Broken } else { Failure::BadRequest };
                     return Poll::Ready(Err(failure));

@@ -42,6 +42,9 @@ use self::pool::Pool;
 use self::record::Record;
 use self::wire::Wire;
 
+/// The first byte of a TLS connection (RFC 8446, section 5.1); of no HTTP method.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// What every client's task needs; one copy for all of them.
 struct Server {
     kind: ServerKind,
@@ -142,6 +145,7 @@ impl Server {
         match first {
             VERSION_4 if self.kind.has_socks4() => self.serve_socks(wire, first, until).await,
             VERSION_5 if self.kind.has_socks5() => self.serve_socks(wire, first, until).await,
+            TLS_HANDSHAKE if self.kind.has_http() => self.refuse_tls(wire).await,
             // Everything else is for HTTP to understand, or to refuse in words.
             _ if self.kind.has_http() => self.serve_http(wire, until).await,
             _ => {
