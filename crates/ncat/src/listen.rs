@@ -88,14 +88,18 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
         Ok(access) => access,
         Err(exit) => return exit,
     };
+    let users = match proxy::prepare(context, spec) {
+        Ok(users) => users,
+        Err(exit) => return exit,
+    };
     let listeners = match open(context, spec).await {
         Ok(listeners) => listeners,
         Err(error) => return context.open_failed(&error),
     };
     context.readiness.listening(context, &listeners.bound());
     let door = Arc::new(Door::new(context.talk.clone(), access, spec.max_conns));
-    if let Some(server) = &spec.proxy {
-        return proxy::serve(context, spec, server, listeners, &door, &mut signals).await;
+    if let (Some(server), Some(users)) = (&spec.proxy, users) {
+        return proxy::serve(context, spec, server, users, listeners, &door, &mut signals).await;
     }
     if spec.keep_open {
         return clients::serve(context, spec, launch, listeners, door, &mut signals).await;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use plan::ProxyAuth;
 use proto::auth::digest::{Algorithm, Answer, Challenge, Hash};
 use proto::auth::{Auth, Nonces, Verdict, basic, parse_credentials};
 use proto::http::{Authority, Request, Target};
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 use super::Server;
 use super::record::Record;
 use super::reply::Reply;
+use crate::talk::words;
 
 /// What the passwords are for, as Ncat names it.
 const REALM: &[u8] = b"Ncat";
@@ -21,7 +23,7 @@ const REALM: &[u8] = b"Ncat";
 const NONCE_LIFE: Duration = Duration::from_secs(60);
 
 /// Those who may come in, and what they were asked.
-pub(super) struct Users {
+pub(crate) struct Users {
     all: Vec<Credentials>,
     nonces: Mutex<Nonces>,
     /// What the nonces' times count from.
@@ -37,9 +39,31 @@ enum No {
 }
 
 impl Users {
-    pub(super) fn new(all: Vec<Credentials>, secret: [u8; 32]) -> Self {
+    /// Those the plan names.
+    ///
+    /// # Errors
+    /// Why there are none, in words.
+    pub(super) fn prepare(users: &ProxyAuth) -> Result<Self, String> {
+        let all = match users {
+            ProxyAuth::None => Vec::new(),
+            ProxyAuth::Given(given) => vec![Credentials::new(given.reveal().as_bytes())],
+            ProxyAuth::File(path, _) => {
+                let text = std::fs::read(path)
+                    .map_err(|error| format!("can't open {}: {}", path.display(), words(&error)))?;
+                let lines = text
+                    .split(|byte| *byte == b'\n')
+                    .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+                let users: Vec<_> =
+                    lines.filter(|line| !line.is_empty()).map(Credentials::new).collect();
+                if users.is_empty() {
+                    return Err(format!("{} names no user", path.display()));
+                }
+                users
+            }
+        };
+        let secret = sys::random::bytes().map_err(|error| words(&error))?;
         let nonces = Mutex::new(Nonces::new(secret, NONCE_LIFE));
-        Self { all, nonces, origin: Instant::now() }
+        Ok(Self { all, nonces, origin: Instant::now() })
     }
 
     /// Whether anybody is asked who they are.

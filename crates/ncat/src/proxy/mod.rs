@@ -37,10 +37,13 @@ use crate::run::Context;
 use crate::signals::Signals;
 use crate::talk::{Talk, words};
 
-use self::auth::Users;
+pub(crate) use self::auth::Users;
 use self::pool::Pool;
 use self::record::Record;
 use self::wire::Wire;
+
+/// The first byte of a TLS connection (RFC 8446, section 5.1); of no HTTP method.
+const TLS_HANDSHAKE: u8 = 22;
 
 /// What every client's task needs; one copy for all of them.
 struct Server {
@@ -62,11 +65,21 @@ struct Server {
     users: Users,
 }
 
+/// Reads who may use the proxy the plan asks for, before anything is bound.
+pub(crate) fn prepare(context: &Context, spec: &Listen) -> Result<Option<Users>, Exit> {
+    let users = spec.proxy.as_ref().map(|proxy| Users::prepare(&proxy.users)).transpose();
+    users.map_err(|reason| {
+        context.talk.error(&format!("{reason}. QUITTING."), &[]);
+        Exit::Local
+    })
+}
+
 /// Serves clients until a signal.
 pub(crate) async fn serve(
     context: &Context,
     spec: &Listen,
     proxy: &ProxyServer,
+    users: Users,
     listeners: Listeners,
     door: &Arc<Door>,
     signals: &mut Signals,
@@ -76,7 +89,7 @@ pub(crate) async fn serve(
         Address::Inet(addr) => Some(addr),
         _ => None,
     });
-    let server = Arc::new(Server::new(context, spec, proxy, own.collect()));
+    let server = Arc::new(Server::new(context, spec, proxy, users, own.collect()));
     warn_open(context, &server);
     let progress = Progress::start(&context.plan.talk, &context.totals, None);
     let exit = tokio::select! {
@@ -90,7 +103,13 @@ pub(crate) async fn serve(
 }
 
 impl Server {
-    fn new(context: &Context, spec: &Listen, proxy: &ProxyServer, own: Vec<SocketAddr>) -> Self {
+    fn new(
+        context: &Context,
+        spec: &Listen,
+        proxy: &ProxyServer,
+        users: Users,
+        own: Vec<SocketAddr>,
+    ) -> Self {
         use std::hash::{BuildHasher, Hasher};
         // Differs from process to process, which is all that a loop's detection needs.
         let number = std::hash::RandomState::new().build_hasher().finish();
@@ -108,7 +127,7 @@ impl Server {
             own,
             via: format!("ncat-{number:016x}"),
             pool: Pool::default(),
-            users: Users::new(Vec::new(), secret()),
+            users,
         }
     }
 
@@ -129,6 +148,7 @@ impl Server {
         match first {
             VERSION_4 if self.kind.has_socks4() => self.serve_socks(wire, first, until).await,
             VERSION_5 if self.kind.has_socks5() => self.serve_socks(wire, first, until).await,
+            TLS_HANDSHAKE if self.kind.has_http() => self.refuse_tls(wire).await,
             // Everything else is for HTTP to understand, or to refuse in words.
             _ if self.kind.has_http() => self.serve_http(wire, until).await,
             _ => {
@@ -140,15 +160,10 @@ impl Server {
     }
 }
 
-/// A secret nobody else knows.
-fn secret() -> [u8; 32] {
-    [7; 32]
-}
-
 /// Says so when anybody on the network may use us for anything.
 fn warn_open(context: &Context, server: &Server) {
     let is_open = server.own.iter().any(|own| !own.ip().to_canonical().is_loopback());
-    if is_open {
+    if is_open && !server.users.is_asked() {
         context.talk.error(
             "Warning: this proxy serves whoever can reach it.",
             &["hint: --proxy-auth asks for a password, --allow names the clients, and an address \

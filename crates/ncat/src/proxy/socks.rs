@@ -281,13 +281,13 @@ impl Server {
         let mut out = Vec::new();
         match kind {
             Kind::V5 => {
-                record.status = reply.code().into();
+                record.status = Some(reply.code().into());
                 reply.write(bound, &mut out);
             }
             Kind::V4 => {
                 let is_yes = reply == v5::Reply::Succeeded;
                 let reply = if is_yes { v4::Reply::Granted } else { v4::Reply::Rejected };
-                record.status = reply.code().into();
+                record.status = Some(reply.code().into());
                 let bound = match bound.addr() {
                     Some(SocketAddr::V4(addr)) => addr,
                     // There is no way to say an IPv6 address here.
