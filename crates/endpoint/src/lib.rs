@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bound;
 mod error;
 #[cfg(all(feature = "exec", any(target_os = "linux", target_os = "android")))]
 pub mod exec;

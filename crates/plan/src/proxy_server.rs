@@ -107,6 +107,6 @@ pub struct ProxyServer {
     pub kind: ServerKind,
     /// Where they may be connected to.
     pub destinations: Destinations,
-    /// Who may use it: `None` for everybody.
-    pub auth: ProxyAuth,
+    /// Who may use it: one user, or one in each line of a file.
+    pub users: ProxyAuth,
 }

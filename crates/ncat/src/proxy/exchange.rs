@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use conn::Conn;
-use proto::http::{
-    Body, BodyError, CHUNK_END, CHUNKS_END, Framing, Response, Version, chunk_start,
-};
+use proto::http::{Body, CHUNK_END, CHUNKS_END, Framing, Response, Version, chunk_start};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ask::Ask;
@@ -34,7 +32,7 @@ pub(super) enum Failure {
     /// The server has said nothing for too long.
     Late,
     /// The request's body cannot be understood.
-    BadRequest(BodyError),
+    BadRequest,
     /// The client ended or failed in the middle of its request, or takes no answer.
     ClientGone,
     /// The server failed in the middle of its answer; the client has seen the beginning.
@@ -68,8 +66,8 @@ struct Flow {
 
 enum FlowError {
     Source,
-    Sink(io::Error),
-    Body(BodyError),
+    Sink,
+    Body,
 }
 
 impl Flow {
@@ -87,11 +85,11 @@ impl Flow {
     ) -> Poll<Result<(), FlowError>> {
         loop {
             if !self.out.is_empty() {
-                ready!(to.poll_send(cx, &mut self.out)).map_err(FlowError::Sink)?;
+                ready!(to.poll_send(cx, &mut self.out)).map_err(|_| FlowError::Sink)?;
                 self.steps += 1;
                 continue;
             }
-            while let Some(piece) = from.next_piece(&mut self.body).map_err(FlowError::Body)? {
+            while let Some(piece) = from.next_piece(&mut self.body).map_err(|_| FlowError::Body)? {
                 self.put(piece);
             }
             if self.body.is_done() && self.is_chunked && !self.is_closed {
@@ -107,7 +105,7 @@ impl Flow {
             self.steps += 1;
             match ready!(from.poll_fill(cx, PIECE)) {
                 Ok(true) => {}
-                Ok(false) => self.body.end().map_err(FlowError::Body)?,
+                Ok(false) => self.body.end().map_err(|_| FlowError::Body)?,
                 Err(_) => return Poll::Ready(Err(FlowError::Source)),
             }
         }
@@ -230,14 +228,13 @@ impl Exchange<'_> {
             match self.up.poll(cx, client, &mut server.conn) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => self.is_sent = true,
-                Poll::Ready(Err(FlowError::Sink(_))) => self.is_refused = true,
+                Poll::Ready(Err(FlowError::Sink)) => self.is_refused = true,
                 Poll::Ready(Err(FlowError::Source)) => {
                     return Poll::Ready(Err(Failure::ClientGone));
                 }
-                Poll::Ready(Err(FlowError::Body(bad))) => {
+                Poll::Ready(Err(FlowError::Body)) => {
                     let has_begun = matches!(self.answer, Answer::Content(_));
-                    let failure =
-                        if has_begun { Failure::Broken } else { Failure::BadRequest(bad) };
+                    let failure = if has_begun { Failure::Broken } else { Failure::BadRequest };
                     return Poll::Ready(Err(failure));
                 }
             }
@@ -251,7 +248,7 @@ impl Exchange<'_> {
                 self.done.received = flow.moved;
                 Poll::Ready(Ok(()))
             }
-            Err(FlowError::Sink(_)) => Poll::Ready(Err(Failure::ClientGone)),
+            Err(FlowError::Sink) => Poll::Ready(Err(Failure::ClientGone)),
             Err(_) => Poll::Ready(Err(Failure::Broken)),
         }
     }

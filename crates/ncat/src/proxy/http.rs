@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::http::{HeadError, Request, Version};
-use tokio::time::{Instant, timeout_at};
+use proto::http::{Body, Framing, HeadError, Request, Version};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Server;
 use super::ask::{self, Ask};
@@ -19,6 +19,9 @@ use crate::talk::words;
 const BETWEEN: Duration = Duration::from_secs(60);
 /// How long a client that was told no may go on sending before we close.
 const PARTING: Duration = Duration::from_secs(2);
+
+/// Bytes of an unwanted body that are skipped rather than the connection ended.
+const SKIPPED_MAX: u64 = 64 * 1024;
 
 /// What becomes of the client's connection after one request.
 enum Next {
@@ -139,7 +142,7 @@ impl Server {
             Ok(conn) => Wire::new(conn),
             Err(no) => return self.refuse(wire, &no_way(&no), Some(request), record).await,
         };
-        record.status = 200;
+        record.status = Some(200);
         let yes = match ask.version {
             Version::V10 => "HTTP/1.0 200 OK\r\n\r\n",
             Version::V11 => "HTTP/1.1 200 OK\r\n\r\n",
@@ -189,7 +192,7 @@ impl Server {
         done: Done,
         record: &mut Record,
     ) -> Next {
-        record.status = done.status;
+        record.status = Some(done.status);
         (record.sent, record.received) = (done.sent, done.received);
         self.totals_add(done.sent, done.received);
         if done.is_upgraded {
@@ -230,11 +233,49 @@ impl Server {
                 Reply::last(502, format!("The server's answer cannot be passed on: {why}."))
             }
             Failure::Late => Reply::last(504, "The server gave no answer in time."),
-            Failure::BadRequest(_) => {
+            Failure::BadRequest => {
                 Reply::last(400, "The request's body is not what its head says.")
             }
         };
         self.refuse(wire, &reply, Some(request), record).await
+    }
+
+    /// Takes a request's body that nobody wants, where it is short and surely on its way; whether the
+    /// next request can follow.
+    async fn skip_body(&self, wire: &mut Wire, request: &Request) -> bool {
+        let mut body = match Framing::of_request(request) {
+            Ok(Framing::None) => return true,
+            Ok(Framing::Length(SKIPPED_MAX..)) | Err(_) => return false,
+            Ok(framing) => Body::new(framing),
+        };
+        if request.headers.first("Expect").is_some() {
+            return false;
+        }
+        let skip = async {
+            let mut skipped = 0;
+            while !body.is_done() && skipped < SKIPPED_MAX {
+                while let Ok(Some(piece)) = wire.next_piece(&mut body) {
+                    skipped += piece.len() as u64;
+                }
+                if !body.is_done() && !matches!(wire.fill().await, Ok(true)) {
+                    return false;
+                }
+            }
+            body.is_done()
+        };
+        timeout(self.limits.connect_timeout, skip).await.unwrap_or(false)
+    }
+
+    /// A client that speaks TLS to a port that does not.
+    pub(super) async fn refuse_tls(&self, wire: Wire) {
+        let mut record = Record::new("http", &wire.conn.info.peer);
+        let why = "This is TLS, and this port speaks plain HTTP (--ssl would make it TLS).";
+        if let Next::Close(wire) =
+            self.refuse(wire, &Reply::last(400, why), None, &mut record).await
+        {
+            self.note(&record);
+            wire.close_gently(PARTING).await;
+        }
     }
 
     /// Answers ourselves. Without a request that was understood nothing can follow.
@@ -245,17 +286,18 @@ impl Server {
         request: Option<&Request>,
         record: &mut Record,
     ) -> Next {
-        record.status = reply.status;
+        record.status = Some(reply.status);
         reply.why.trim_end_matches('.').clone_into(&mut record.why);
-        let has_body = request.is_none_or(|request| {
-            !matches!(proto::http::Framing::of_request(request), Ok(proto::http::Framing::None))
-        });
-        let keeps = !reply.is_last && !has_body && request.is_some_and(ask::keeps);
+        let wants_more = request.filter(|request| !reply.is_last && ask::keeps(request));
+        let keeps = match wants_more {
+            Some(request) => self.skip_body(&mut wire, request).await,
+            None => false,
+        };
         let version = request.map_or(Version::V10, |request| request.version);
         let is_head = request.is_some_and(|request| request.method == &b"HEAD"[..]);
         let limit = self.limits.connect_timeout;
         let said = wire.send(reply.write(version, is_head, keeps));
-        match tokio::time::timeout(limit, said).await {
+        match timeout(limit, said).await {
             Ok(Ok(())) if keeps => Next::Again(wire),
             Ok(Ok(())) => Next::Close(wire),
             _ => Next::Gone,

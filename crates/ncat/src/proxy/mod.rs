@@ -2,6 +2,7 @@
 //! SOCKS; each has one task, and the connection it asked for is a relay session like any other.
 
 mod ask;
+mod associate;
 mod auth;
 mod dial;
 mod exchange;
@@ -9,6 +10,7 @@ mod http;
 mod pool;
 mod record;
 mod reply;
+mod socks;
 mod tunnel;
 mod wire;
 
@@ -21,9 +23,10 @@ use endpoint::options::Setup;
 use endpoint::resolve::Family;
 use gate::{Address, Gatekeeper};
 use plan::{Destinations, Limits, Listen, Plan, ProxyServer, ServerKind};
+use proto::socks::{VERSION_4, VERSION_5};
 use relay::Totals;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::connect::family;
 use crate::door::{Door, Pass};
@@ -34,8 +37,13 @@ use crate::run::Context;
 use crate::signals::Signals;
 use crate::talk::{Talk, words};
 
+use self::auth::Users;
 use self::pool::Pool;
+use self::record::Record;
 use self::wire::Wire;
+
+/// The first byte of a TLS connection (RFC 8446, section 5.1); of no HTTP method.
+const TLS_HANDSHAKE: u8 = 22;
 
 /// What every client's task needs; one copy for all of them.
 struct Server {
@@ -54,6 +62,7 @@ struct Server {
     /// Our name in `Via`, which no other proxy has.
     via: String,
     pool: Pool,
+    users: Users,
 }
 
 /// Serves clients until a signal.
@@ -70,7 +79,14 @@ pub(crate) async fn serve(
         Address::Inet(addr) => Some(addr),
         _ => None,
     });
-    let server = Arc::new(Server::new(context, spec, proxy, own.collect()));
+    let users = match Users::prepare(&proxy.users) {
+        Ok(users) => users,
+        Err(reason) => {
+            context.talk.error(&format!("{reason}. QUITTING."), &[]);
+            return Exit::Local;
+        }
+    };
+    let server = Arc::new(Server::new(context, spec, proxy, users, own.collect()));
     warn_open(context, &server);
     let progress = Progress::start(&context.plan.talk, &context.totals, None);
     let exit = tokio::select! {
@@ -84,7 +100,13 @@ pub(crate) async fn serve(
 }
 
 impl Server {
-    fn new(context: &Context, spec: &Listen, proxy: &ProxyServer, own: Vec<SocketAddr>) -> Self {
+    fn new(
+        context: &Context,
+        spec: &Listen,
+        proxy: &ProxyServer,
+        users: Users,
+        own: Vec<SocketAddr>,
+    ) -> Self {
         use std::hash::{BuildHasher, Hasher};
         // Differs from process to process, which is all that a loop's detection needs.
         let number = std::hash::RandomState::new().build_hasher().finish();
@@ -102,6 +124,7 @@ impl Server {
             own,
             via: format!("ncat-{number:016x}"),
             pool: Pool::default(),
+            users,
         }
     }
 
@@ -113,14 +136,31 @@ impl Server {
     /// One client, from its first byte to its last.
     async fn client(self: Arc<Self>, conn: Conn, _pass: Pass) {
         let until = Instant::now() + self.limits.connect_timeout;
-        self.serve_http(Wire::new(conn), until).await;
+        let mut wire = Wire::new(conn);
+        match timeout_at(until, wire.fill()).await {
+            Ok(Ok(true)) => {}
+            _ => return,
+        }
+        let first = wire.input.front().and_then(|piece| piece.first().copied()).unwrap_or_default();
+        match first {
+            VERSION_4 if self.kind.has_socks4() => self.serve_socks(wire, first, until).await,
+            VERSION_5 if self.kind.has_socks5() => self.serve_socks(wire, first, until).await,
+            TLS_HANDSHAKE if self.kind.has_http() => self.refuse_tls(wire).await,
+            // Everything else is for HTTP to understand, or to refuse in words.
+            _ if self.kind.has_http() => self.serve_http(wire, until).await,
+            _ => {
+                let mut record = Record::new(self.kind.name(), &wire.conn.info.peer);
+                record.why = format!("the first byte is {first}, which begins no SOCKS dialogue");
+                self.note(&record);
+            }
+        }
     }
 }
 
 /// Says so when anybody on the network may use us for anything.
 fn warn_open(context: &Context, server: &Server) {
     let is_open = server.own.iter().any(|own| !own.ip().to_canonical().is_loopback());
-    if is_open {
+    if is_open && !server.users.is_asked() {
         context.talk.error(
             "Warning: this proxy serves whoever can reach it.",
             &["hint: --proxy-auth asks for a password, --allow names the clients, and an address \

@@ -17,8 +17,8 @@ pub(super) struct Record {
     pub(super) user: Option<String>,
     pub(super) method: String,
     pub(super) target: String,
-    /// What the client was answered, in its protocol's numbers.
-    pub(super) status: u16,
+    /// What the client was answered, in its protocol's numbers; `None` when it came to no answer.
+    pub(super) status: Option<u16>,
     /// Why, when it was no.
     pub(super) why: String,
     /// Bytes from the client, and to it.
@@ -35,7 +35,7 @@ impl Record {
             user: None,
             method: String::new(),
             target: String::new(),
-            status: 0,
+            status: None,
             why: String::new(),
             sent: 0,
             received: 0,
@@ -54,17 +54,17 @@ impl Server {
         let safe = |text: &str| escape::terminal(text.as_bytes()).to_string();
         self.talk.verbose(|| {
             let user = record.user.as_deref().map_or("-".into(), safe);
+            let status = record.status.map_or("-".into(), |status| status.to_string());
             let why = match record.why.as_str() {
                 "" => String::new(),
                 why => format!(" ({})", safe(why)),
             };
             format!(
-                "{} {user} \"{} {}\" {} {}: {} bytes sent, {} received in {:.3} s{why}.",
+                "{} {user} \"{} {}\" {} {status}: {} bytes sent, {} received in {:.3} s{why}.",
                 record.peer,
                 safe(&record.method),
                 safe(&record.target),
                 record.kind,
-                record.status,
                 record.sent,
                 record.received,
                 record.lasted().as_secs_f64(),

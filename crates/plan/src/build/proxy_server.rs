@@ -1,7 +1,7 @@
 //! Rules about `-l --proxy-type`, and what comes of it.
 
 use super::rules::{Facts, Rule, rule, rule_with};
-use crate::{ProxyServer, RawTransport, SocketOptions};
+use crate::{ProxyAuth, ProxyServer, RawTransport, SocketOptions};
 
 /// Applied after Ncat's own rules.
 pub(super) const RULES: &[Rule] = &[
@@ -47,8 +47,14 @@ pub(super) const RULES: &[Rule] = &[
 /// The proxy a listener is to be.
 pub(super) fn plan(facts: &Facts<'_>) -> Option<ProxyServer> {
     let kind = facts.server_kind()?;
-    let destinations = facts.raw.proxy_server.destinations();
-    Some(ProxyServer { kind, destinations, auth: facts.raw.proxy.server_auth() })
+    let raw = &facts.raw.proxy;
+    let given = raw.auths.last().or(raw.environment.auth.as_ref());
+    let users = match (&raw.auth_file, given) {
+        (Some(path), _) => ProxyAuth::File(path.clone(), 0),
+        (None, Some(given)) => ProxyAuth::Given(given.clone()),
+        (None, None) => ProxyAuth::None,
+    };
+    Some(ProxyServer { kind, destinations: facts.raw.proxy_server.destinations(), users })
 }
 
 /// Whoever passes on what others write must not hold back their short segments.

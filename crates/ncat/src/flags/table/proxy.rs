@@ -44,7 +44,15 @@ pub(super) const ITEMS: &[Item] = &[
     .long("proxy-type")
     .words(&["http", "socks4", "socks5", "socks", "any"])
     .doc(Group::Proxies, "Specify proxy type (http, socks4, socks5)")
-    .better("the short words 4 and 5 mean what they say", "the_dialogues_are_ncats_to_the_byte"),
+    .more(
+        "With -l, be a proxy server of that type: also socks (4, 4a and 5) and any (HTTP too, told apart by a \
+         client's first byte). Many clients are served, with or without -k.",
+    )
+    .better(
+        "the short words 4 and 5 mean what they say; a server speaks HTTP/1.1 and SOCKS, honours its bind \
+         address, -m, -i and -w, keeps connections, and cuts no slow reader short",
+        "the_dialogues_are_ncats_to_the_byte",
+    ),
     Item::with_value("auth", |raw, given| {
         raw.proxy.auths.push(Secret::new(given.text()?));
         Ok(())
@@ -54,7 +62,7 @@ pub(super) const ITEMS: &[Item] = &[
     .more(
         "USER:PASSWORD, or USER for SOCKS4. Everybody on this machine can read it: NCAT_PROXY_AUTH in the \
          environment, and --proxy-auth-file, are not shown. In a chain it is for the first proxy whose URL \
-         has none. HTTP proxies get Digest when they offer it, else Basic.",
+         has none. HTTP proxies get Digest when they offer it, else Basic. With -l --proxy-type, what clients must say.",
     )
     .better(
         "Digest with SHA-256 and SHA-512-256, correct quoting, and the connection is kept where the proxy \
@@ -67,7 +75,7 @@ pub(super) const ITEMS: &[Item] = &[
     })
     .long("proxy-auth-file")
     .doc(Group::Proxies, "Read USER:PASSWORD from a file")
-    .more("Line n is for proxy n of a chain; an empty line is none.")
+    .more("Line n is for proxy n of a chain; an empty line is none. With -l --proxy-type, each line is a user.")
     .ours("secrets_are_never_shown"),
     Item::with_value("file", |raw, given| {
         raw.proxy.trust_file = Some(given.path());
