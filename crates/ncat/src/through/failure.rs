@@ -122,7 +122,8 @@ impl Failure {
             }
             Self::NotHttp { said, why } => {
                 let detail = format!("{why}; {}", answered(&said));
-                ("Proxy returned status code -1.".into(), Some(detail), kind_hint(&said))
+                let hint = kind_hint(&said).filter(|_| !said.starts_with(b"HTTP"));
+                ("Proxy returned status code -1.".into(), Some(detail), hint)
             }
             Self::NoScheme { offered, why } => {
                 let offered = escape::terminal(offered.join(", ").as_bytes()).into_owned();
@@ -186,6 +187,10 @@ fn socks(failure: &Socks) -> (String, Option<String>, Option<String>) {
         ),
         Socks::Garbage(AddressType(_)) => ("Error: invalid proxy bind address type.".into(), ""),
         Socks::Garbage(_) => ("Error: malformed request response from proxy.".into(), ""),
+        // The second letter of "HTTP".
+        Socks::Refused4(reply) if reply.code() == b'T' => {
+            ("Proxy connection failed.".into(), "that looks like HTTP: --proxy-type http")
+        }
         Socks::Refused4(_) => ("Proxy connection failed.".into(), ""),
         Socks::Refused5(reply) => (format!("Error: {}.", reply.words()), ""),
         Socks::NoMethod => (
