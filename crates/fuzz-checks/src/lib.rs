@@ -7,9 +7,11 @@
 
 mod access;
 mod codecs;
+mod proxies;
 
 pub use access::access;
 pub use codecs::{chat, crlf, hexdump, telnet};
+pub use proxies::{auth, proxy_protocol, socks};
 pub use ncat_cli::flags::fuzz_options as options;
 
 /// A target: its name, which is that of its directory of seeds, and its function.
@@ -18,9 +20,12 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("access", access),
+    ("auth", auth),
     ("chat", chat),
     ("crlf", crlf),
     ("hexdump", hexdump),
     ("options", options),
+    ("proxy_protocol", proxy_protocol),
+    ("socks", socks),
     ("telnet", telnet),
 ];

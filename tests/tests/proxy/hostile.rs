@@ -107,7 +107,7 @@ fn socks_frames_may_be_cut_anywhere_and_end_nowhere() {
     // Method, password, reply with a name, and an early byte.
     let frames = [&b"\x05\x02"[..], b"\x01\x00", b"\x05\x00\x00\x03\x04host\x00\x50early "];
     let total: usize = frames.iter().map(|frame| frame.len()).sum();
-    let asked = [4, 12, 21];
+    let asked = [4, 11, 21];
     let play = move |cut: usize, ends: bool, client: &mut crate::scripted::Client| {
         let mut before = 0;
         for (frame, asked) in frames.iter().zip(asked) {
@@ -159,6 +159,19 @@ fn a_407_for_ever_ends() {
             assert!(asked <= 6, "{asked} requests: {challenge} {close}");
         }
     }
+}
+
+#[test]
+fn a_challenge_that_cannot_be_understood_is_told() {
+    for challenge in ["", "Proxy-Authenticate: Digest realm=\"a \"b\" c\", nonce=n\r\n"] {
+        let answer = format!("HTTP/1.1 407 Who\r\n{challenge}\r\n");
+        let done = ask(&Scripted::http(answer), &["--proxy-auth", "user:word"]).expect_code(1);
+        assert!(done.stderr.contains("hint: it does not say how"), "{}", done.stderr);
+    }
+    let answer = "HTTP/1.1 407 Who\r\nProxy-Authenticate: Negotiate, NTLM\r\n\r\n";
+    let done = ask(&Scripted::http(answer), &["--proxy-auth", "user:word"]).expect_code(2);
+    assert_eq!(done.first_line(), "Ncat: Unknown authentication type. QUITTING.");
+    assert!(done.stderr.contains("it offers Negotiate, NTLM"), "{}", done.stderr);
 }
 
 #[test]

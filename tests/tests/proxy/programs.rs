@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use testkit::eventually;
 use testkit::peer::Peer;
-use testkit::process::{Process, Program, ncat};
+use testkit::process::{Finished, Process, Program, ncat};
 
 /// A running proxy.
 pub(crate) struct Running {
@@ -27,6 +27,16 @@ impl Running {
     pub(crate) fn place(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
+}
+
+/// Sends `sent` to an echo and ends when all of it is back: many a proxy takes the end of one direction
+/// for the end of both.
+pub(crate) fn there_and_back(client: Program, sent: &[u8]) -> Finished {
+    let mut client = client.held().start();
+    client.send(sent);
+    client.wait_output(sent.len());
+    client.end_input();
+    client.finish()
 }
 
 pub(crate) fn skip(why: &str) {
@@ -93,7 +103,7 @@ pub(crate) fn squid(schemes: &[&str]) -> Option<Running> {
         let mut config = format!(
             "http_port 127.0.0.1:{port}\npid_filename none\ncache_log {dir_name}/log\naccess_log none\n\
              coredump_dir {dir_name}\nshutdown_lifetime 0 seconds\nvisible_hostname squid.example\n\
-             cache deny all\nworkers 0\nnetdb_filename none\npinger_enable off\n"
+             cache deny all\nnetdb_filename none\npinger_enable off\n"
         );
         for scheme in schemes {
             let (helper, text) = match *scheme {
@@ -104,7 +114,7 @@ pub(crate) fn squid(schemes: &[&str]) -> Option<Running> {
             let file = write(dir, scheme, &text);
             config.push_str(&format!(
                 "auth_param {scheme} program /usr/lib/squid/{helper} {}\nauth_param {scheme} children 1\n\
-                 auth_param {scheme} realm a \"quoted\" realm\n",
+                 auth_param {scheme} realm a realm\n",
                 file.display()
             ));
         }
