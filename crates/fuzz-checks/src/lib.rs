@@ -11,6 +11,7 @@ mod certificate;
 mod codecs;
 mod command;
 mod dtls;
+mod proxies;
 mod starttls;
 
 pub use access::access;
@@ -20,6 +21,7 @@ pub use codecs::{chat, crlf, hexdump, telnet};
 pub use command::command;
 pub use dtls::dtls;
 pub use ncat_cli::flags::fuzz_options as options;
+pub use proxies::{auth, proxy_protocol, socks};
 pub use starttls::starttls;
 
 /// A target: its name, which is that of its directory of seeds, and its function.
@@ -30,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     ("access", access),
     #[cfg(unix)]
     ("certificate", certificate),
+    ("auth", auth),
     ("chat", chat),
     ("command", command),
     ("crlf", crlf),
@@ -37,5 +40,7 @@ pub const TARGETS: &[Target] = &[
     ("hexdump", hexdump),
     ("options", options),
     ("starttls", starttls),
+    ("proxy_protocol", proxy_protocol),
+    ("socks", socks),
     ("telnet", telnet),
 ];

@@ -136,7 +136,7 @@ impl Datagrams {
                 }
                 Some(accepted) = self.arrivals.recv() => {
                     if context.security.is_wanted() {
-                        handshakes.spawn(handshake(context, accepted.conn, door.seat()));
+                        handshakes.spawn(handshake(context, door, accepted.conn, door.seat()));
                     } else {
                         sessions.spawn(client(context, room, accepted.conn, door.seat()));
                     }

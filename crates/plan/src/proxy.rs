@@ -42,15 +42,6 @@ pub struct RawProxy {
 }
 
 impl RawProxy {
-    /// Whom a proxy server of ours lets in, as its only user.
-    pub(crate) fn server_auth(&self) -> ProxyAuth {
-        match (&self.auth_file, self.auths.last().or(self.environment.auth.as_ref())) {
-            (Some(path), _) => ProxyAuth::File(path.clone(), 0),
-            (None, Some(given)) => ProxyAuth::Given(given.clone()),
-            (None, None) => ProxyAuth::None,
-        }
-    }
-
     /// The values of one of Ncat's four options, by its long name, for the rules.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         match name {

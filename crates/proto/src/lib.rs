@@ -17,6 +17,7 @@ pub mod dtls;
 pub mod escape;
 pub mod hexdump;
 pub mod http;
+pub mod proxy_protocol;
 pub mod secret;
 pub mod socks;
 pub mod starttls;
