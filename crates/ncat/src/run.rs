@@ -106,6 +106,9 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
             return Exit::Local;
         }
     };
+    if let Some(text) = lua.help(&plan) {
+        return print(&text);
+    }
     let gate = Gatekeeper::open();
     let logs = match Logs::open(&gate, &plan.logs) {
         Ok(logs) => logs,
@@ -147,10 +150,13 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
                 Mode::Listen(spec) => listen::run(&context, spec).await,
             }
         };
-        tokio::select! {
+        let exit = tokio::select! {
             exit = mode => exit,
             never = requests => match never {},
-        }
+        };
+        let is_signal = matches!(exit, Exit::Signal(_) | Exit::Killed(_));
+        context.lua.ended(&context.plan, is_signal).await;
+        exit
     });
     context.readiness.stopping(&context);
     // A look-up that still runs must not hold the program up.

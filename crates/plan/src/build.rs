@@ -6,6 +6,7 @@
 
 mod broker;
 mod exec;
+mod lua;
 mod operands;
 mod rules;
 mod sockets;
@@ -43,12 +44,14 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(exec::RULES, &facts)?;
     rules::check(broker::RULES, &facts)?;
     rules::check(tls::RULES, &facts)?;
+    rules::check(lua::RULES, &facts)?;
     rules::check_later(&facts)?;
 
     Ok(Plan {
         sockets: sockets::options(&facts),
         ready: sockets::ready(&facts, &operands),
         exec: raw.exec.spec(&raw.lua),
+        filters: (!raw.lua.filters.stack.is_empty()).then(|| raw.lua.filters.clone()),
         tls: raw.tls.spec(),
         stages: stages(raw),
         flow: flow(raw),
@@ -81,7 +84,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
 ///
 /// For the generated compatibility page, so that it cannot forget one.
 pub fn refused_combinations() -> impl Iterator<Item = &'static str> {
-    let ours = [broker::RULES, tls::RULES].into_iter().flatten();
+    let ours = [broker::RULES, tls::RULES, lua::RULES].into_iter().flatten();
     rules::names().chain(ours.map(|rule| rule.name))
 }
 

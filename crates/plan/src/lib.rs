@@ -26,7 +26,7 @@ pub use broker::{Broker, RawBroker};
 pub use build::{PlanError, build, refused_combinations};
 pub use exec::{ExecLimits, ExecSpec, RawExec};
 pub use explain::explain;
-pub use lua::RawLua;
+pub use lua::{FilterSpec, Filters, RawLua};
 pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
 pub use route::{HOPS_MAX, RawRoute, SourceRoute};
 pub use socket::{Keepalive, Rates, RawSockets, Ready, SocketOptions};
@@ -58,6 +58,8 @@ pub struct Plan {
     pub ready: Ready,
     /// The command that takes the place of standard input and output.
     pub exec: Option<ExecSpec>,
+    /// Filters in Lua, around the connection; `None` without one.
+    pub filters: Option<Filters>,
     /// How connections are secured, below every stage.
     pub tls: Option<TlsSpec>,
     /// Changes made to the bytes, wire side first.

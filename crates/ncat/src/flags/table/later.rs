@@ -5,11 +5,6 @@ use super::super::item::{Group, Item};
 
 /// The options of this theme.
 pub(super) const ITEMS: &[Item] = &[
-    Item::later(5, Some("script"))
-        .short('L')
-        .long("lua-filter")
-        .doc(Group::Programs, "Pass the data through a Lua filter")
-        .ours(""),
     Item::later(4, Some("addr[:port]"))
         .long("proxy")
         .doc(Group::Proxies, "Specify address of host to proxy through"),
