@@ -39,13 +39,6 @@ impl Lua {
         Ok(Self { script, engine })
     }
 
-    /// What `-L NAME:help` is answered with.
-    pub(crate) fn help(&self, plan: &Plan) -> Option<String> {
-        let filters = plan.filters.as_ref()?;
-        let is_wanted = filters.stack.iter().any(|filter| filter.wants_help);
-        self.engine.as_ref().filter(|_| is_wanted).map(|engine| engine.help())
-    }
-
     /// Whether there are filters.
     pub(crate) fn filters(&self) -> bool {
         self.engine.is_some()
@@ -128,6 +121,8 @@ pub(crate) fn run(path: &Path, operands: &[String]) -> Exit {
         }
     }
 }
+
+pub(crate) use filters::help;
 
 /// A filter's fault behind an error of a session: its line, and where in the script.
 pub(crate) fn fault(error: &std::io::Error) -> Option<(&str, &str)> {

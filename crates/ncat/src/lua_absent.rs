@@ -19,10 +19,6 @@ impl Lua {
         Ok(Self)
     }
 
-    pub(crate) fn help(&self, _plan: &Plan) -> Option<String> {
-        None
-    }
-
     pub(crate) fn filters(&self) -> bool {
         false
     }
@@ -48,6 +44,10 @@ impl Lua {
     pub(crate) fn script(&self) -> &[u8] {
         &[]
     }
+}
+
+pub(crate) fn help(_filters: &plan::Filters) -> Result<String, String> {
+    Ok(String::new())
 }
 
 pub(crate) fn fault(_error: &std::io::Error) -> Option<(&str, &str)> {

@@ -54,7 +54,7 @@ impl Opening {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         let Some(link) = &self.0 else { return Poll::Pending };
         let mut state = link.lock();
-        if let Some(fault) = &state.fault {
+        if let (Begin::Running, Some(fault)) = (&state.begin, &state.fault) {
             return Poll::Ready(Step::Failed(Failure::new("ERROR", fault.line.clone())));
         }
         match &state.begin {

@@ -36,7 +36,6 @@ pub(super) struct Prototype {
     pub(super) name: String,
     /// As Lua's messages have it.
     pub(super) file: String,
-    about: String,
 }
 
 /// What a run's filters are made from.
@@ -61,7 +60,7 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-fn broken(error: &mlua::Error) -> String {
+pub(super) fn broken(error: &mlua::Error) -> String {
     format!("Lua cannot be started: {}", plain(error))
 }
 
@@ -96,7 +95,7 @@ impl Engine {
         Ok(engine)
     }
 
-    fn empty(shared: Arc<Shared>, path: &SearchPath) -> mlua::Result<Self> {
+    pub(super) fn empty(shared: Arc<Shared>, path: &SearchPath) -> mlua::Result<Self> {
         let lua = crate::ffi::for_filters();
         let memory = usize::try_from(shared.limits.memory).unwrap_or(0);
         let machine = sys::memory::available().unwrap_or(0);
@@ -153,7 +152,7 @@ impl Engine {
         })
     }
 
-    fn arguments(&self, given: &[(String, Argument)]) -> Result<Table, String> {
+    pub(super) fn arguments(&self, given: &[(String, Argument)]) -> Result<Table, String> {
         let table = self.lua.create_table().map_err(|error| plain(&error))?;
         for (key, value) in given {
             let bytes = match value {
@@ -209,24 +208,7 @@ impl Engine {
         datagrams: bool,
     ) -> Result<(), String> {
         let file = &found.source.name;
-        let lua_error = |error: mlua::Error| self.not_loaded(file, &error);
-        let state = self.lua.create_table().map_err(lua_error)?;
-        let directory = found.directory.as_ref().map(|dir| dir.to_string_lossy().into_owned());
-        let set = || {
-            state.raw_set("name", &file[..])?;
-            state.raw_set("directory", directory)?;
-            let environment: Function = self.entry("environment")?;
-            let env: Table = environment.call((layer, &state, args))?;
-            let chunk = self.lua.load(found.source.code()).set_name(format!("={file}"));
-            chunk.set_mode(mlua::chunk::ChunkMode::Text).set_environment(env).into_function()
-        };
-        let script = set().map_err(lua_error)?;
-        let load = self.shared.limits.load;
-        let value: Value = self.at_once(None, load, || script.call(args)).map_err(lua_error)?;
-        let Value::Table(table) = value else {
-            let kind = native::kind(&MultiValue::from_iter([value]));
-            return Err(format!("Lua filter \"{file}\" did not return a table (got {kind})"));
-        };
+        let (table, state) = self.run(layer, found, args)?;
         let name = self.check(file, &table, args, datagrams)?;
         let keep = || {
             state.raw_set("name", &name[..])?;
@@ -234,10 +216,39 @@ impl Engine {
             self.arguments.raw_push(args)?;
             self.lua.set_named_registry_value("top", &name[..])
         };
-        keep().map_err(lua_error)?;
-        let about = table.raw_get::<Option<String>>("about").ok().flatten().unwrap_or_default();
-        self.prototypes.push(Prototype { name, file: file.clone(), about });
+        keep().map_err(|error| self.not_loaded(file, &error))?;
+        self.prototypes.push(Prototype { name, file: file.clone() });
         Ok(())
+    }
+
+    /// Runs a script; the table it returned, and what its environment knows it by.
+    pub(super) fn run(
+        &self,
+        layer: usize,
+        found: &Found,
+        args: &Table,
+    ) -> Result<(Table, Table), String> {
+        let file = &found.source.name;
+        let lua_error = |error: mlua::Error| self.not_loaded(file, &error);
+        let state = self.lua.create_table().map_err(lua_error)?;
+        let directory = found.directory.as_ref().map(|dir| dir.to_string_lossy().into_owned());
+        let compile = || {
+            state.raw_set("name", &file[..])?;
+            state.raw_set("directory", directory)?;
+            let environment: Function = self.entry("environment")?;
+            let env: Table = environment.call((layer, &state, args))?;
+            let chunk = self.lua.load(found.source.code()).set_name(format!("={file}"));
+            chunk.set_mode(mlua::chunk::ChunkMode::Text).set_environment(env).into_function()
+        };
+        let script = compile().map_err(lua_error)?;
+        let load = self.shared.limits.load;
+        match self.at_once(None, load, || script.call(args)).map_err(lua_error)? {
+            Value::Table(table) => Ok((table, state)),
+            value => {
+                let kind = native::kind(&MultiValue::from_iter([value]));
+                Err(format!("Lua filter \"{file}\" did not return a table (got {kind})"))
+            }
+        }
     }
 
     /// Whether a script returned a filter; its name.
@@ -304,31 +315,6 @@ impl Engine {
     /// The filters' names, the one next to the wire first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.prototypes.iter().map(|prototype| &prototype.name[..])
-    }
-
-    /// What the first filter is for and what its options are, for people.
-    pub fn help(&self) -> String {
-        let Some(prototype) = self.prototypes.first() else { return String::new() };
-        let mut text = format!("{}: {}\n", prototype.name, prototype.about);
-        let table: mlua::Result<Table> = self.tables.raw_get(1);
-        let declared = table.and_then(|table| table.raw_get::<Option<Table>>("options"));
-        let Ok(Some(declared)) = declared else { return text };
-        let mut lines: Vec<String> = declared
-            .pairs::<String, Table>()
-            .filter_map(Result::ok)
-            .map(|(name, option)| {
-                let word = |key: &str| match option.raw_get::<Value>(key) {
-                    Ok(Value::Nil) | Err(_) => None,
-                    Ok(value) => value.to_string().ok(),
-                };
-                let help = word("help").unwrap_or_default();
-                let default = word("default").map(|value| format!(" (default {value:?})"));
-                format!("  {name}: {help}{}\n", default.unwrap_or_default())
-            })
-            .collect();
-        lines.sort();
-        text.extend(lines);
-        text
     }
 
     fn link(&self, facts: Facts, shape: Shape, conn: Option<Conn>) -> Arc<Link> {

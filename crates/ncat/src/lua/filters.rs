@@ -28,6 +28,19 @@ pub(super) fn load(plan: &Plan) -> Result<Option<Arc<Engine>>, String> {
         .map(|engine| Some(Arc::new(engine)))
 }
 
+/// What the filters are for, and their options.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn help(filters: &plan::Filters) -> Result<String, String> {
+    let path = SearchPath::new(&filters.path, |name| std::env::var_os(name));
+    let mut text = String::new();
+    for filter in &filters.stack {
+        text.push_str(&lua::filter::help(&filter.what, filters, &path, log(0))?);
+    }
+    Ok(text)
+}
+
 /// What a script says goes to standard error; control characters do not reach the terminal.
 fn log(verbosity: u8) -> Log {
     Box::new(move |level, name, id, text| {
@@ -130,8 +143,7 @@ pub(super) async fn connect(
 
 fn refused(spec: &Connect, said: &Failure) -> OpenError {
     let target = if spec.transport.is_unix() { spec.host.clone() } else { connect::target(spec) };
-    let more = vec![format!("the filters (-L) gave {}", said.code)];
-    OpenError::Insecure { target, reason: said.to_string(), more }
+    OpenError::Filtered { target, reason: said.to_string() }
 }
 
 /// Why dialling failed, as scripts have it.
