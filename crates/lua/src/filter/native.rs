@@ -321,7 +321,10 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         Ok(true)
     });
     function!("sleep", s, _lua, seconds: f64, {
-        let _ = &s;
+        // Outside a connection nobody would ever go on with it; Lua's words for the same.
+        if s.current().as_ref().is_none_or(|current| current.link.is_none()) {
+            return Err(lost("attempt to yield from outside a coroutine"));
+        }
         let time = Duration::try_from_secs_f64(seconds.max(0.0));
         let time = time.map_err(|_| lost("sleep was given a time that is none"))?;
         Ok(Pause(Mutex::new(Box::pin(tokio::time::sleep(time)))))
