@@ -152,7 +152,10 @@ fn clients_are_the_filters_to_refuse() {
         local word = self.super:recv()
         if word == 'dealt\\n' then self.super:send('bye') return false end
         if word == 'no\\n' then return nil, 'DENIED', 'not you' end
-XX, "127.0.0.1", "0", "-L"]).args([&path]).held().start();
+        self.super:send('ok')
+        return true end}";
+    let path = script(dir.path(), text);
+    let server = ncat(["-v", "-lk", "127.0.0.1", "0", "-L"]).args([&path]).held().start();
     for (word, answer) in [("dealt\n", "bye"), ("no\n", "")] {
         let mut client = connect(server.port());
         client.write_all(word.as_bytes()).unwrap();
