@@ -88,6 +88,14 @@ pub enum OpenError {
         /// Lines below it.
         more: Vec<String>,
     },
+    /// A filter did not want the connection, or failed while it was made.
+    #[error("{reason}")]
+    Filtered {
+        /// With whom.
+        target: String,
+        /// One line, without a full stop.
+        reason: String,
+    },
     /// An address cannot be listened on, or a source address cannot be used.
     #[error("bind to {at}: {error}")]
     Bind {

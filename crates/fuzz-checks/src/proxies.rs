@@ -8,9 +8,9 @@ use proto::secret::Credentials;
 use proto::socks::{udp, v4, v5};
 
 /// A message is the same whatever follows it, and no beginning of it is one.
-fn framed<T: Debug + PartialEq, E: Debug + PartialEq>(
-    input: &[u8],
-    parse: impl Fn(&[u8]) -> Result<Option<(T, usize)>, E>,
+fn framed<'a, T: Debug + PartialEq, E: Debug + PartialEq>(
+    input: &'a [u8],
+    parse: impl Fn(&'a [u8]) -> Result<Option<(T, usize)>, E>,
 ) -> Option<T> {
     let (message, used) = parse(input).ok()??;
     assert!(used <= input.len());

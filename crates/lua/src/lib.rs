@@ -4,6 +4,7 @@
 //! of its own and the whole standard library.
 
 mod ffi;
+pub mod filter;
 pub mod program;
 mod source;
 

@@ -21,6 +21,7 @@ use crate::exit::Exit;
 use crate::listen::{self, Listeners};
 use crate::local;
 use crate::logs::is_unwritable;
+use crate::lua;
 use crate::run::Context;
 use crate::signals::Signals;
 use crate::talk::{Talk, words};
@@ -361,7 +362,13 @@ fn tell_cut(talk: &Talk, peer: &str, waiting: u64) {
 /// A client's failure is its own: it is told at `-v` and the others go on.
 fn tell_end(room: &Room, peer: &str, outcome: &Outcome) {
     if let Some(error) = &outcome.error {
-        room.talk.verbose(|| format!("{peer}: {}.", words(&error.error)));
+        room.talk.verbose(|| match lua::fault(&error.error) {
+            Some((line, _)) => format!("{line}. Closing connection."),
+            None => format!("{peer}: {}.", words(&error.error)),
+        });
+        if let Some((_, traceback)) = lua::fault(&error.error) {
+            room.talk.debug(|| format!("stack traceback:\n{traceback}"));
+        }
     } else if outcome.ended_by == EndedBy::Idle && !room.is_message {
         let limit = room.rules.idle.unwrap_or_default().as_millis();
         room.talk.verbose(|| format!("{peer}: Idle timeout expired ({limit} ms)."));

@@ -21,6 +21,7 @@ use crate::fastopen::Held;
 use crate::header;
 use crate::local;
 use crate::logs::is_unwritable;
+use crate::lua::{self, Lua};
 use crate::progress::Progress;
 use crate::run::Context;
 use crate::secure::{self, Insecure};
@@ -35,6 +36,33 @@ pub(crate) struct Opened {
     pub(crate) conn: Conn,
     #[cfg(unix)]
     _bound: Option<endpoint::unix::BoundPath>,
+}
+
+/// What must be kept as long as a connection lives.
+#[cfg(unix)]
+pub(crate) type Kept = Option<endpoint::unix::BoundPath>;
+#[cfg(not(unix))]
+pub(crate) type Kept = Option<std::convert::Infallible>;
+
+impl Opened {
+    /// The connection, and what must be kept with it.
+    pub(crate) fn into_parts(self) -> (Conn, Kept) {
+        #[cfg(unix)]
+        return (self.conn, self._bound);
+        #[cfg(not(unix))]
+        (self.conn, None)
+    }
+
+    /// The reverse.
+    pub(crate) fn from_parts(conn: Conn, kept: Option<Kept>) -> Self {
+        #[cfg(not(unix))]
+        let _ = kept;
+        Self {
+            conn,
+            #[cfg(unix)]
+            _bound: kept.flatten(),
+        }
+    }
 }
 
 /// Connects and joins the connection with standard input and output.
@@ -93,13 +121,14 @@ pub(crate) fn join_with(
     rules: relay::Rules,
     totals: Arc<Totals>,
 ) -> Joined {
-    join_parts(&context.plan, &context.talk, local, remote, rules, totals)
+    join_parts(&context.plan, &context.talk, &context.lua, local, remote, rules, totals)
 }
 
 /// As [`join_with`], for whoever outlives the context.
 pub(crate) fn join_parts(
     plan: &Plan,
     talk: &Talk,
+    lua: &Lua,
     local: Conn,
     remote: Conn,
     rules: relay::Rules,
@@ -107,7 +136,7 @@ pub(crate) fn join_parts(
 ) -> Joined {
     let peer = remote.info.peer.clone();
     let expected = local.info.expected;
-    let remote = local::dress(plan, remote);
+    let remote = local::dress(plan, lua, remote);
     let mut session = Session::new(local, remote, rules, totals);
     let (send, recv) = session.choices();
     for (direction, choice) in [("send", send), ("recv", recv)] {
@@ -194,6 +223,12 @@ fn failed(context: &Context, peer: &str, outcome: &Outcome, error: &SessionError
             Exit::Network
         }
         Side::Remote => {
+            // A filter's fault ends the program: its line is shown whatever the level.
+            if let Some((line, traceback)) = lua::fault(&error.error) {
+                context.talk.debug(|| format!("stack traceback:\n{traceback}"));
+                context.talk.error(&format!("{line}."), &[format!("peer {peer}; {moved}")]);
+                return Exit::Network;
+            }
             let mut more = vec![format!("peer {peer}; {moved}")];
             more.extend(secure::more(&error.error));
             if error.undelivered > 0 {
@@ -205,8 +240,16 @@ fn failed(context: &Context, peer: &str, outcome: &Outcome, error: &SessionError
     }
 }
 
-/// Opens the connection a plan asks for, and says so.
+/// Opens the connection a plan asks for, by way of the filters where there are any.
 pub(crate) async fn open(context: &Context, spec: &Connect) -> Result<Opened, OpenError> {
+    match context.lua.connect(context, spec).await {
+        Some(opened) => opened,
+        None => dial(context, spec).await,
+    }
+}
+
+/// Opens the connection itself, and says so.
+pub(crate) async fn dial(context: &Context, spec: &Connect) -> Result<Opened, OpenError> {
     let started = Instant::now();
     match spec.transport {
         Transport::Tcp if !spec.proxies.is_empty() => {

@@ -8,6 +8,7 @@ mod exec_limit;
 mod fuzz;
 mod help;
 mod item;
+mod lua_limit;
 mod scan;
 mod socket_values;
 mod table;

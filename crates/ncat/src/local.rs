@@ -11,6 +11,7 @@ use plan::{EofPolicy, Flow, Mode, Plan, Quit, StageSpec};
 use relay::{AfterLocalEnd, OnLocalEnd, OnRemoteEnd, Rules};
 
 use crate::logs::Logs;
+use crate::lua::Lua;
 
 /// Bytes Ncat reads at a time; a transcript shows each read, so it is kept where one is written.
 pub(crate) const NCAT_CHUNK: usize = 8192;
@@ -65,10 +66,14 @@ fn is_broker(plan: &Plan) -> bool {
 }
 
 /// Puts the stages around a connection that belong next to the wire.
-pub(crate) fn dress(plan: &Plan, mut remote: Conn) -> Conn {
+pub(crate) fn dress(plan: &Plan, lua: &Lua, mut remote: Conn) -> Conn {
+    // Filters have their pace below them already when they have made the connection.
+    if !lua.filters() || matches!(plan.mode, Mode::Listen(_)) {
+        remote = pace(plan, remote);
+    }
+    remote = lua.wrap(plan, remote);
     for stage in &plan.stages {
         remote = match stage {
-            StageSpec::Rate(rates) => remote.wrap(|inner| Rate::new(inner, rates.send, rates.recv)),
             StageSpec::Telnet => remote.wrap(Telnet::new),
             _ => remote,
         };
@@ -79,6 +84,16 @@ pub(crate) fn dress(plan: &Plan, mut remote: Conn) -> Conn {
                 remote.chunk_max = NCAT_CHUNK;
                 remote = remote.wrap(|inner| Delay::of_recv(inner, *pause));
             }
+        }
+    }
+    remote
+}
+
+/// Holds what goes over the wire to `--rate`; below everything else.
+pub(crate) fn pace(plan: &Plan, mut remote: Conn) -> Conn {
+    for stage in &plan.stages {
+        if let StageSpec::Rate(rates) = stage {
+            remote = remote.wrap(|inner| Rate::new(inner, rates.send, rates.recv));
         }
     }
     remote

@@ -1,17 +1,27 @@
 //! Lua: what is read before anything is opened, and the process that is a program of `--lua-exec`.
 
+mod filters;
+
 use std::path::Path;
+use std::sync::Arc;
 
+use conn::Conn;
+use endpoint::OpenError;
+use lua::filter::{Engine, Fault};
 use lua::{SOURCE_MAX, Source};
-use plan::Plan;
 use plan::lua::SCRIPT_DESCRIPTOR;
+use plan::{Connect, Mode, Plan};
 
+use crate::connect::Opened;
 use crate::exit::Exit;
+use crate::run::Context;
 use crate::talk;
 
 /// The scripts of a run, read.
+#[derive(Clone)]
 pub(crate) struct Lua {
-    script: Option<Source>,
+    script: Option<Arc<Source>>,
+    engine: Option<Arc<Engine>>,
 }
 
 impl Lua {
@@ -23,9 +33,44 @@ impl Lua {
         let path = plan.exec.as_ref().and_then(|exec| exec.script.as_deref());
         let script = match path {
             None => None,
-            Some(path) => Some(read(path).map_err(not_loaded)?),
+            Some(path) => Some(Arc::new(read(path).map_err(not_loaded)?)),
         };
-        Ok(Self { script })
+        let engine = filters::load(plan).map_err(|line| format!("{line}. QUITTING."))?;
+        Ok(Self { script, engine })
+    }
+
+    /// Whether there are filters.
+    pub(crate) fn filters(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    /// Puts the filters around a connection, unless they have made it.
+    pub(crate) fn wrap(&self, plan: &Plan, remote: Conn) -> Conn {
+        match &self.engine {
+            Some(engine) if matches!(plan.mode, Mode::Listen(_)) => {
+                filters::wrap(engine, plan, remote)
+            }
+            _ => remote,
+        }
+    }
+
+    /// Connects by way of the filters; `None` without any.
+    pub(crate) async fn connect(
+        &self,
+        context: &Context,
+        spec: &Connect,
+    ) -> Option<Result<Opened, OpenError>> {
+        match &self.engine {
+            Some(engine) => Some(filters::connect(engine, context, spec).await),
+            None => None,
+        }
+    }
+
+    /// Waits until the filters have said good-bye.
+    pub(crate) async fn ended(&self, plan: &Plan, is_signal: bool) {
+        if let Some(engine) = &self.engine {
+            filters::ended(engine, plan, is_signal).await;
+        }
     }
 
     /// The text of the program that takes the place of standard input and output.
@@ -75,6 +120,13 @@ pub(crate) fn run(path: &Path, operands: &[String]) -> Exit {
             Exit::Local
         }
     }
+}
+
+pub(crate) use filters::help;
+
+/// A filter's fault behind an error of a session: its line, and where in the script.
+pub(crate) fn fault(error: &std::io::Error) -> Option<(&str, &str)> {
+    Fault::within(error).map(|fault| (&fault.line[..], &fault.traceback[..]))
 }
 
 /// The text that whoever started us has read and checked.

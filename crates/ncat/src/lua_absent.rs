@@ -2,17 +2,40 @@
 
 use std::path::Path;
 
-use plan::Plan;
+use conn::Conn;
+use endpoint::OpenError;
+use plan::{Connect, Plan};
 
+use crate::connect::Opened;
 use crate::exit::Exit;
+use crate::run::Context;
 
 /// The scripts of a run; there are none.
+#[derive(Clone)]
 pub(crate) struct Lua;
 
 impl Lua {
     pub(crate) fn prepare(_plan: &Plan) -> Result<Self, String> {
         Ok(Self)
     }
+
+    pub(crate) fn filters(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn wrap(&self, _plan: &Plan, remote: Conn) -> Conn {
+        remote
+    }
+
+    pub(crate) async fn connect(
+        &self,
+        _context: &Context,
+        _spec: &Connect,
+    ) -> Option<Result<Opened, OpenError>> {
+        None
+    }
+
+    pub(crate) async fn ended(&self, _plan: &Plan, _is_signal: bool) {}
 
     #[cfg_attr(
         not(all(feature = "exec", any(target_os = "linux", target_os = "android"))),
@@ -21,6 +44,14 @@ impl Lua {
     pub(crate) fn script(&self) -> &[u8] {
         &[]
     }
+}
+
+pub(crate) fn help(_filters: &plan::Filters) -> Result<String, String> {
+    Ok(String::new())
+}
+
+pub(crate) fn fault(_error: &std::io::Error) -> Option<(&str, &str)> {
+    None
 }
 
 pub(crate) fn run(_path: &Path, _operands: &[String]) -> Exit {

@@ -51,6 +51,9 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     if let Some(script) = &raw.lua.internal {
         return lua::run(script, &raw.operands).into();
     }
+    if raw.lua.filters.stack.iter().any(|filter| filter.wants_help) {
+        return help_on_filters(&raw.lua.filters).into();
+    }
     let env = Environment::take();
     raw.sockets.is_handed = env.hands_sockets();
     raw.proxy.environment = through::environment();
@@ -65,6 +68,17 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         return print(&plan::explain(&plan)).into();
     }
     run(plan, env, started).into()
+}
+
+/// Tells what is known of the filters, instead of a run.
+fn help_on_filters(filters: &plan::Filters) -> Exit {
+    match lua::help(filters) {
+        Ok(text) => print(&text),
+        Err(line) => {
+            talk::put(&format!("Ncat: {line}. QUITTING.\n"));
+            Exit::Local
+        }
+    }
 }
 
 /// Results go to standard output; that it is closed is worth an exit code.
@@ -148,10 +162,13 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
                 Mode::Listen(spec) => listen::run(&context, spec).await,
             }
         };
-        tokio::select! {
+        let exit = tokio::select! {
             exit = mode => exit,
             never = requests => match never {},
-        }
+        };
+        let is_signal = matches!(exit, Exit::Signal(_) | Exit::Killed(_));
+        context.lua.ended(&context.plan, is_signal).await;
+        exit
     });
     context.readiness.stopping(&context);
     // A look-up that still runs must not hold the program up.
@@ -227,6 +244,10 @@ impl Context {
                 self.talk.error(&format!("{reason}."), &more);
                 (Exit::Network, reason.clone())
             }
+            OpenError::Filtered { target, reason } => {
+                self.talk.error(&format!("{reason}."), &[format!("connecting to {target} (-L)")]);
+                (Exit::Network, reason.clone())
+            }
             OpenError::Bind { at, error } => {
                 let line = format!("bind to {at}: {}. QUITTING.", words(error));
                 let known = transports::hint(error, Some(at)).map(|hint| vec![hint]);
@@ -261,9 +282,9 @@ impl Context {
             OpenError::Connect { target, attempts, .. }
             | OpenError::Timeout { target, attempts, .. } => (target.clone(), attempts.as_slice()),
             OpenError::Resolve { host, .. } => (host.clone(), none),
-            OpenError::Insecure { target, .. } | OpenError::Proxy { proxy: target, .. } => {
-                (target.clone(), none)
-            }
+            OpenError::Insecure { target, .. }
+            | OpenError::Filtered { target, .. }
+            | OpenError::Proxy { proxy: target, .. } => (target.clone(), none),
             OpenError::Bind { at, .. } => (at.to_string(), none),
             OpenError::PathInUse { path, .. } => (path.display().to_string(), none),
             OpenError::Stdio { what, .. } => ((*what).to_string(), none),

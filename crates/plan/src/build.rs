@@ -6,6 +6,7 @@
 
 mod broker;
 mod exec;
+mod lua;
 mod operands;
 mod proxy;
 mod proxy_server;
@@ -51,6 +52,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(tls::RULES, &facts)?;
     rules::check(proxy::RULES, &facts)?;
     rules::check(proxy_server::RULES, &facts)?;
+    rules::check(lua::RULES, &facts)?;
     rules::check_later(&facts)?;
     let proxies = proxy::chain(&facts, &operands)?;
 
@@ -61,6 +63,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
         proxy_tls: proxy::tls(raw, &proxies),
         proxy_protocol: raw.proxy.protocol,
         exec: raw.exec.spec(&raw.lua),
+        filters: (!raw.lua.filters.stack.is_empty()).then(|| raw.lua.filters.clone()),
         stages: stages(raw),
         flow: flow(raw),
         eof: eof(&facts),
@@ -92,9 +95,10 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
 ///
 /// For the generated compatibility page, so that it cannot forget one.
 pub fn refused_combinations() -> impl Iterator<Item = &'static str> {
-    let ours = [broker::RULES, starttls::RULES, tls::RULES, proxy::RULES, proxy_server::RULES]
-        .into_iter()
-        .flatten();
+    let ours =
+        [broker::RULES, starttls::RULES, tls::RULES, proxy::RULES, proxy_server::RULES, lua::RULES]
+            .into_iter()
+            .flatten();
     rules::names().chain(ours.map(|rule| rule.name))
 }
 

@@ -39,6 +39,9 @@ pub fn explain(plan: &Plan) -> String {
         page.exec(exec);
     }
     page.sockets(plan);
+    for (at, filter) in plan.filters.iter().flat_map(|filters| &filters.stack).enumerate() {
+        page.line(&format!("filter {}", at + 1), format!("{:?}", filter.what));
+    }
     if let Some(tls) = &plan.tls {
         page.tls(tls, plan);
     }

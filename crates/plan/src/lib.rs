@@ -31,7 +31,7 @@ pub use build::{PlanError, build, refused_combinations};
 pub use destinations::{BadDestination, Destination, Destinations};
 pub use exec::{ExecLimits, ExecSpec, RawExec};
 pub use explain::explain;
-pub use lua::RawLua;
+pub use lua::{FilterSpec, Filters, RawLua};
 pub use proxy::{
     HOPS_IN_CHAIN_MAX, HTTP_PROXY_PORT, ProxyAuth, ProxyDns, ProxyEnvironment, ProxyHop, ProxyKind,
     ProxyProtocol, RawProxy, SOCKS_PORT, Secret,
@@ -69,6 +69,8 @@ pub struct Plan {
     pub ready: Ready,
     /// The command that takes the place of standard input and output.
     pub exec: Option<ExecSpec>,
+    /// Filters in Lua, around the connection; `None` without one.
+    pub filters: Option<Filters>,
     /// How connections are secured, below every stage.
     pub tls: Option<TlsSpec>,
     /// How connections to https proxies are secured: always verified.

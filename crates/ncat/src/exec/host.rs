@@ -19,6 +19,7 @@ use super::running::Running;
 use crate::clients::DATAGRAM_PEER_IDLE;
 use crate::connect::join_parts;
 use crate::local;
+use crate::lua::Lua;
 use crate::run::Context;
 use crate::talk::Talk;
 
@@ -31,6 +32,7 @@ pub(crate) struct Host {
     rules: Rules,
     gate: Gatekeeper,
     talk: Talk,
+    lua: Lua,
     transcript: Option<Arc<dyn Transcript>>,
     pub(crate) children: Children,
 }
@@ -66,6 +68,7 @@ impl Host {
             rules,
             gate: context.gate.clone(),
             talk: context.talk.clone(),
+            lua: context.lua.clone(),
             transcript: context.logs.transcript(),
             children: Children::default(),
             plan,
@@ -106,9 +109,16 @@ impl Host {
         let began = Instant::now();
         let mut running = self.begin(child, peer);
         let local = local::wrap(&self.plan, self.transcript.clone(), local);
-        let mut session =
-            join_parts(&self.plan, &self.talk, local, remote, self.rules, Arc::clone(&totals))
-                .session;
+        let mut session = join_parts(
+            &self.plan,
+            &self.talk,
+            &self.lua,
+            local,
+            remote,
+            self.rules,
+            Arc::clone(&totals),
+        )
+        .session;
         session.local_is_program(running.exited());
         let outcome = running.attend(session.run()).await.unwrap_or_else(|| stopped(&totals));
         self.talk.closed(peer, &outcome, began.elapsed());
@@ -152,7 +162,8 @@ impl Host {
         let nobody = Plain::new(Input::Empty, Output::Discard);
         let nobody = Conn::from_plain(ConnInfo::default(), Shape::Stream, nobody);
         let rules = Rules { sends: true, ..self.rules };
-        let mut session = join_parts(&self.plan, &self.talk, nobody, remote, rules, totals).session;
+        let mut session =
+            join_parts(&self.plan, &self.talk, &self.lua, nobody, remote, rules, totals).session;
         session.local_is_program(std::future::ready(()));
         let outcome = session.run().await;
         self.talk.closed(peer, &outcome, began.elapsed());

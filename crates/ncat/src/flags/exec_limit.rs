@@ -34,7 +34,7 @@ fn one(limits: &mut ExecLimits, item: &str) -> Option<()> {
 }
 
 /// A whole number, perhaps of KiB, MiB or GiB.
-fn size(word: &str) -> Option<u64> {
+pub(super) fn size(word: &str) -> Option<u64> {
     let units = [("K", 10), ("M", 20), ("G", 30)];
     let found = units.into_iter().find_map(|(letter, shift)| {
         let number = word.strip_suffix(letter).or(word.strip_suffix(&letter.to_lowercase()))?;

@@ -4,7 +4,6 @@ mod broker;
 mod bytes;
 mod exec;
 mod ktls;
-mod later;
 mod lua;
 mod options;
 mod proxy;
@@ -33,7 +32,6 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         starttls::ITEMS,
         ktls::ITEMS,
         proxy_server::ITEMS,
-        later::ITEMS,
     ];
     themes.into_iter().flatten()
 }

@@ -32,6 +32,7 @@ use crate::connect::family;
 use crate::door::{Door, Pass};
 use crate::exit::Exit;
 use crate::listen::{self, Listeners};
+use crate::lua::Lua;
 use crate::progress::Progress;
 use crate::run::Context;
 use crate::signals::Signals;
@@ -63,6 +64,7 @@ struct Server {
     via: String,
     pool: Pool,
     users: Users,
+    lua: Lua,
 }
 
 /// Reads who may use the proxy the plan asks for, before anything is bound.
@@ -128,6 +130,7 @@ impl Server {
             via: format!("ncat-{number:016x}"),
             pool: Pool::default(),
             users,
+            lua: context.lua.clone(),
         }
     }
 
@@ -139,7 +142,7 @@ impl Server {
     /// One client, from its first byte to its last.
     async fn client(self: Arc<Self>, conn: Conn, _pass: Pass) {
         let until = Instant::now() + self.limits.connect_timeout;
-        let mut wire = Wire::new(conn);
+        let mut wire = Wire::new(self.lua.wrap(&self.plan, conn));
         match timeout_at(until, wire.fill()).await {
             Ok(Ok(true)) => {}
             _ => return,

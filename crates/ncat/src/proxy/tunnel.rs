@@ -28,7 +28,7 @@ impl Server {
         send_ready(&mut client, &mut upstream).await;
         send_ready(&mut upstream, &mut client).await;
         let totals = Arc::new(Totals::part_of(&self.totals));
-        let remote = local::dress(&self.plan, upstream.into_conn());
+        let remote = local::pace(&self.plan, upstream.into_conn());
         let session = Session::new(client.into_conn(), remote, self.tunnel_rules(), totals);
         let (send, recv) = session.choices();
         for (direction, choice) in [("send", send), ("recv", recv)] {

@@ -1,7 +1,9 @@
 //! Lua: programs on a connection, filters around it. In a build without it the options are those of a
 //! later part.
 
-use super::super::item::{Group, Item, Update};
+use super::super::item::{Given, Group, Item, Update};
+use super::super::lua_limit;
+use super::super::usage::UsageError;
 
 /// The option as the build has it.
 const fn brought(item: Item) -> Item {
@@ -9,6 +11,19 @@ const fn brought(item: Item) -> Item {
         return item;
     }
     Item { part: Some(5), update: Update::Later(|_| {}), ..item }
+}
+
+/// Likewise, of filters, which need no commands.
+const fn filtered(item: Item) -> Item {
+    if cfg!(feature = "lua") {
+        return item;
+    }
+    Item { part: Some(5), update: Update::Later(|_| {}), ..item }
+}
+
+fn wrong(given: &Given<'_>, words: &'static str) -> UsageError {
+    let value = given.value.to_string_lossy().into_owned();
+    UsageError::Word { option: given.written.to_owned(), value, words }
 }
 
 /// The options of this theme.
@@ -38,4 +53,54 @@ pub(super) const ITEMS: &[Item] = &[
     .doc(Group::Programs, "Runs a Lua script on standard input and output")
     .hidden()
     .same("lua_exec_internal_runs_a_script_on_standard_input_and_output"),
+    filtered(Item::with_value("script", |raw, given| {
+        let spec = plan::FilterSpec::parse(given.text()?);
+        raw.lua.filters.stack.push(spec.map_err(|_| wrong(given, FORM))?);
+        Ok(())
+    }))
+    .short('L')
+    .long("lua-filter")
+    .doc(Group::Data, "Pass the data through a Lua filter")
+    .more(
+        "NAME, NAME:KEY=VALUE,..., or a file. Given again, up to 32 times, the first is next to the wire \
+         and the last next to the user. In a value \\, \\: and \\\\ stand for themselves; KEY@=FILE reads \
+         the value from a file; NAME:help tells what there is. A name is looked for in --lua-path, \
+         NCAT_LUA_PATH, ~/.config/ncat/filters and share/ncat/filters, and then among the filters that are \
+         part of ncat: base64, chat, crlf, hex, line, netstring, null, prefix, replace, rot13, xor. \
+         Filters see what -o and -x do not: the wire's side, above TLS. One that fails ends its connection \
+         and no other.",
+    )
+    .ours("the_first_filter_is_next_to_the_wire"),
+    filtered(Item::with_value("key=value", |raw, given| {
+        let text = given.text()?.to_owned();
+        match raw.lua.filters.stack.last_mut() {
+            None => raw.lua.stray_arg = true,
+            Some(spec) => spec.add(&text).map_err(|_| wrong(given, "KEY=VALUE, as in out=x"))?,
+        }
+        Ok(())
+    }))
+    .long("lua-arg")
+    .doc(Group::Data, "An argument for the -L before it, as it stands")
+    .ours("arguments_reach_the_filter_they_were_given_to"),
+    filtered(Item::with_value("directory", |raw, given| {
+        raw.lua.filters.path.insert(0, given.path());
+        Ok(())
+    }))
+    .long("lua-path")
+    .doc(Group::Data, "Look for filters there first")
+    .ours("filters_are_found_where_they_should_be"),
+    filtered(Item::with_value("list", |raw, given| {
+        lua_limit::add(&mut raw.lua.filters.limits, given.text()?).ok_or_else(|| wrong(given, LIMITS))
+    }))
+    .long("lua-limit")
+    .doc(Group::Data, "What filters may use; 0 is no limit")
+    .more(
+        "A list with commas of memory=SIZE (of all filters together, 256M), slice=TIME (running without \
+         waiting, 1s), load=TIME (5s), chunk=SIZE (of a piece, 16M), queue=SIZE (waiting for a \
+         connection from others, 1M), handshake=TIME (30s), close=TIME (5s).",
+    )
+    .ours("limits_of_filters_hold_and_can_be_changed"),
 ];
+
+const FORM: &str = "NAME or NAME:KEY=VALUE,..., as in xor:key=secret";
+const LIMITS: &str = "a list of memory, slice, load, chunk, queue, handshake or close with =VALUE";

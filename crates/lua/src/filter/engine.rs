@@ -1,0 +1,371 @@
+//! One Lua state, its scripts loaded and checked, from which each connection gets its stack.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use conn::{Conn, Shape};
+use mlua::debug::HookTriggers;
+use mlua::{Function, Lua, MultiValue, Table, Value, VmState};
+use plan::Filters;
+use plan::lua::Argument;
+
+use super::driver::{Driver, Opening};
+use super::duplex::Top;
+use super::find::{self, Found, SearchPath};
+use super::link::{Facts, Link};
+use super::native::{self, Current, Shared};
+use super::{bytes_library, options};
+use crate::source::plain;
+
+/// Where scripts' words go: level, name, connection (0: none), text.
+pub type Log = Box<dyn Fn(&str, &str, u64, &str) + Send + Sync>;
+
+/// Instructions between two looks at the clock.
+const HOOK_EVERY: u32 = 10_000;
+/// The methods Ncat calls, and the notifications.
+const FUNCTIONS: [&str; 9] =
+    ["connect", "accept", "recv", "send", "shutdown", "close", "init", "error", "timer"];
+const RESERVED: [&str; 4] = ["super", "id", "conn", "layer"];
+
+/// A script that was loaded.
+pub(super) struct Prototype {
+    /// As messages have it.
+    pub(super) name: String,
+    /// As Lua's messages have it.
+    pub(super) file: String,
+}
+
+/// What a run's filters are made from.
+pub struct Engine {
+    pub(super) lua: Lua,
+    pub(super) shared: Arc<Shared>,
+    pub(super) entries: Table,
+    pub(super) flags: Table,
+    pub(super) prototypes: Vec<Prototype>,
+    tables: Table,
+    arguments: Table,
+    next_id: AtomicU64,
+    /// Connections that have not ended.
+    pub(super) live: Mutex<BTreeMap<u64, Arc<Link>>>,
+    pub(super) ended: tokio::sync::Notify,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.prototypes.iter().map(|prototype| &prototype.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+pub(super) fn broken(error: &mlua::Error) -> String {
+    format!("Lua cannot be started: {}", plain(error))
+}
+
+impl Engine {
+    /// Loads every script. `datagrams`: the connections keep messages.
+    ///
+    /// # Errors
+    /// A line without its end: what cannot be found, read or loaded, or is no filter.
+    pub fn load(
+        filters: &Filters,
+        path: &SearchPath,
+        datagrams: bool,
+        log: Log,
+    ) -> Result<Self, String> {
+        let shared = Arc::new(Shared { current: Mutex::new(None), limits: filters.limits, log });
+        let mut engine = Self::empty(shared, path).map_err(|error| broken(&error))?;
+        for (at, spec) in filters.stack.iter().enumerate() {
+            let found = find::find(&spec.what, path)?;
+            if found.hides {
+                let text = format!(
+                    "hides the filter of this name that is part of ncat: {:?}",
+                    found.directory
+                );
+                (engine.shared.log)("info", &found.source.name, 0, &text);
+            }
+            let name = found.source.name.clone();
+            let args = engine
+                .arguments(&spec.args)
+                .map_err(|why| format!("Lua filter \"{name}\": {why}"))?;
+            engine.add(at + 1, &found, &args, datagrams)?;
+        }
+        Ok(engine)
+    }
+
+    pub(super) fn empty(shared: Arc<Shared>, path: &SearchPath) -> mlua::Result<Self> {
+        let lua = crate::ffi::for_filters();
+        let memory = usize::try_from(shared.limits.memory).unwrap_or(0);
+        let machine = sys::memory::available().unwrap_or(0);
+        lua.set_memory_limit(if memory == 0 { machine } else { memory })?;
+        lua.gc_set_mode(mlua::state::GcMode::Generational(Default::default()));
+        let flags = lua.create_table()?;
+        let native = lua.create_table()?;
+        native.raw_set("bytes", bytes_library::make(&lua)?)?;
+        native::add(&lua, &native, &shared)?;
+        let path = path.clone();
+        let module =
+            lua.create_function(move |lua, (dir, name, env): (Option<String>, String, Table)| {
+                let dir = dir.map(std::path::PathBuf::from);
+                Ok(match find::module(&name, dir.as_deref(), &path) {
+                    Err(why) => (None, Some(why)),
+                    Ok(source) => {
+                        let chunk = lua.load(source.code()).set_name(format!("={name}"));
+                        let chunk =
+                            chunk.set_mode(mlua::chunk::ChunkMode::Text).set_environment(env);
+                        (Some(chunk.into_function()?), None)
+                    }
+                })
+            })?;
+        native.raw_set("module", module)?;
+        let prelude = lua.load(include_str!("prelude.lua")).set_name("=ncat");
+        let entries: Table = prelude.call((native, flags.clone()))?;
+        let hooked = (Arc::clone(&shared), flags.clone());
+        let triggers = HookTriggers::new().every_nth_instruction(HOOK_EVERY);
+        lua.set_global_hook(triggers, move |_, _| {
+            let (shared, flags) = &hooked;
+            let over = shared.current().as_ref().is_some_and(|current| {
+                !current.slice.is_zero() && current.since.elapsed() > current.slice
+            });
+            if over {
+                let slice = shared.current().as_ref().map_or(Duration::ZERO, |c| c.slice);
+                let text = format!("ran for more than {} s without waiting", slice.as_secs_f64());
+                flags.raw_set("tripped", &text[..])?;
+                return Err(mlua::Error::runtime(text));
+            }
+            Ok(VmState::Continue)
+        })?;
+        let (tables, arguments) = (lua.create_table()?, lua.create_table()?);
+        Ok(Self {
+            lua,
+            shared,
+            entries,
+            flags,
+            prototypes: Vec::new(),
+            tables,
+            arguments,
+            next_id: AtomicU64::new(1),
+            live: Mutex::default(),
+            ended: tokio::sync::Notify::new(),
+        })
+    }
+
+    pub(super) fn arguments(&self, given: &[(String, Argument)]) -> Result<Table, String> {
+        let table = self.lua.create_table().map_err(|error| plain(&error))?;
+        for (key, value) in given {
+            let bytes = match value {
+                Argument::Text(text) => text.clone().into_bytes(),
+                Argument::File(path) => {
+                    let mut bytes = std::fs::read(path).map_err(|error| {
+                        format!(
+                            "option \"{key}\": {}: {}",
+                            path.display(),
+                            crate::source::words(&error)
+                        )
+                    })?;
+                    if bytes.last() == Some(&b'\n') {
+                        bytes.pop();
+                    }
+                    bytes
+                }
+            };
+            let value = self.lua.create_string(bytes).map_err(|error| plain(&error))?;
+            table.raw_set(&key[..], value).map_err(|error| plain(&error))?;
+        }
+        Ok(table)
+    }
+
+    pub(super) fn entry<T: mlua::FromLua>(&self, name: &str) -> mlua::Result<T> {
+        self.entries.raw_get(name)
+    }
+
+    /// Runs `f` outside any coroutine, so that it cannot wait.
+    pub(super) fn at_once<T>(
+        &self,
+        link: Option<&Arc<Link>>,
+        slice: Duration,
+        f: impl FnOnce() -> mlua::Result<T>,
+    ) -> mlua::Result<T> {
+        *self.shared.current() = Some(Current {
+            link: link.cloned(),
+            coroutine: 0,
+            waker: Waker::noop().clone(),
+            since: Instant::now(),
+            slice,
+        });
+        let result = f();
+        *self.shared.current() = None;
+        result
+    }
+
+    fn add(
+        &mut self,
+        layer: usize,
+        found: &Found,
+        args: &Table,
+        datagrams: bool,
+    ) -> Result<(), String> {
+        let file = &found.source.name;
+        let (table, state) = self.run(layer, found, args)?;
+        let name = self.check(file, &table, args, datagrams)?;
+        let keep = || {
+            state.raw_set("name", &name[..])?;
+            self.tables.raw_push(&table)?;
+            self.arguments.raw_push(args)?;
+            self.lua.set_named_registry_value("top", &name[..])
+        };
+        keep().map_err(|error| self.not_loaded(file, &error))?;
+        self.prototypes.push(Prototype { name, file: file.clone() });
+        Ok(())
+    }
+
+    /// Runs a script; the table it returned, and what its environment knows it by.
+    pub(super) fn run(
+        &self,
+        layer: usize,
+        found: &Found,
+        args: &Table,
+    ) -> Result<(Table, Table), String> {
+        let file = &found.source.name;
+        let lua_error = |error: mlua::Error| self.not_loaded(file, &error);
+        let state = self.lua.create_table().map_err(lua_error)?;
+        let directory = found.directory.as_ref().map(|dir| dir.to_string_lossy().into_owned());
+        let compile = || {
+            state.raw_set("name", &file[..])?;
+            state.raw_set("directory", directory)?;
+            let environment: Function = self.entry("environment")?;
+            let env: Table = environment.call((layer, &state, args))?;
+            let chunk = self.lua.load(found.source.code()).set_name(format!("={file}"));
+            chunk.set_mode(mlua::chunk::ChunkMode::Text).set_environment(env).into_function()
+        };
+        let script = compile().map_err(lua_error)?;
+        let load = self.shared.limits.load;
+        match self.at_once(None, load, || script.call(args)).map_err(lua_error)? {
+            Value::Table(table) => Ok((table, state)),
+            value => {
+                let kind = native::kind(&MultiValue::from_iter([value]));
+                Err(format!("Lua filter \"{file}\" did not return a table (got {kind})"))
+            }
+        }
+    }
+
+    /// Whether a script returned a filter; its name.
+    fn check(
+        &self,
+        file: &str,
+        table: &Table,
+        args: &Table,
+        datagrams: bool,
+    ) -> Result<String, String> {
+        let of = |key: &str| table.raw_get::<Value>(key).unwrap_or(Value::Nil);
+        let kind = |value: &Value| native::kind(&MultiValue::from_iter([value.clone()]));
+        let name = match of("name") {
+            Value::String(name) => name.to_string_lossy(),
+            _ => file.to_owned(),
+        };
+        let line = |text: String| format!("Lua filter \"{name}\"{text}");
+        if let Some(key) = RESERVED.iter().find(|key| !of(key).is_nil()) {
+            return Err(line(format!(": the key \"{key}\" is reserved")));
+        }
+        let wanted = FUNCTIONS.iter().map(|key| (*key, "function", "a function"));
+        let wanted =
+            wanted.chain(["name", "about", "version"].map(|key| (key, "string", "a string")));
+        let tables = ["options", "needs", "modes", "tests"];
+        for (key, want, words) in wanted.chain(tables.map(|key| (key, "table", "a table"))) {
+            let value = of(key);
+            if !value.is_nil() && value.type_name() != want {
+                let got = kind(&value);
+                return Err(line(format!(": \"{key}\" must be {words} (got {got})")));
+            }
+        }
+        if let Value::Table(needs) = of("needs") {
+            for need in needs.sequence_values::<String>().filter_map(Result::ok) {
+                if need != "shared" {
+                    return Err(line(format!(
+                        " needs \"{need}\"; allow it with --lua-allow {need}"
+                    )));
+                }
+            }
+        }
+        if let (true, Value::Table(modes)) = (datagrams, of("modes"))
+            && matches!(modes.raw_get("datagram"), Ok(Value::Boolean(false)))
+        {
+            return Err(line(" works on streams only and cannot be used with --udp".into()));
+        }
+        if let Value::Table(declared) = of("options") {
+            options::convert(&self.lua, args, &declared).map_err(|why| line(format!(": {why}")))?;
+        }
+        Ok(name)
+    }
+
+    /// What a script said when it was loaded, in one line.
+    fn not_loaded(&self, file: &str, error: &mlua::Error) -> String {
+        let _ = self.flags.raw_set("tripped", Value::Nil);
+        let text = plain(error);
+        let first = text.split("\nstack traceback:").next().unwrap_or(&text);
+        if first.contains("attempt to yield from outside a coroutine") {
+            return format!("Lua filter \"{file}\" tried to wait while loading");
+        }
+        let own = first.strip_prefix(file).and_then(|rest| rest.strip_prefix(':'));
+        format!("Lua filter \"{file}\": {}", own.unwrap_or(first).trim())
+    }
+
+    /// The filters' names, the one next to the wire first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.prototypes.iter().map(|prototype| &prototype.name[..])
+    }
+
+    fn link(&self, facts: Facts, shape: Shape, conn: Option<Conn>) -> Arc<Link> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let link = Arc::new(Link::new(id, facts, shape, conn));
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.insert(id, Arc::clone(&link));
+        link
+    }
+
+    /// Puts the filters around a connection that was accepted.
+    pub fn wrap(self: &Arc<Self>, conn: Conn, facts: Facts) -> (Conn, Driver) {
+        let (info, shape, chunk_max) = (conn.info.clone(), conn.shape, conn.chunk_max);
+        let link = self.link(facts, shape, Some(conn));
+        let driver = Driver::new(Arc::clone(self), Arc::clone(&link));
+        let mut top = Conn::from_duplex(info, shape, Box::new(Top(link)));
+        top.chunk_max = chunk_max;
+        (top, driver)
+    }
+
+    /// Begins a connection that the filters will have dialled.
+    pub fn open(self: &Arc<Self>, facts: Facts, shape: Shape) -> (Opening, Driver) {
+        let link = self.link(facts, shape, None);
+        (Opening::new(Arc::clone(&link)), Driver::new(Arc::clone(self), link))
+    }
+
+    /// Waits until every connection's filters have ended.
+    pub async fn ended(&self) {
+        loop {
+            let notified = self.ended.notified();
+            if self.live.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// The prototype whose file a message of Lua's begins with, and the rest of it.
+    pub(super) fn blamed<'a>(&self, text: &'a str) -> Option<(&str, &'a str)> {
+        self.prototypes.iter().rev().find_map(|prototype| {
+            let rest = text.strip_prefix(&prototype.file[..])?.strip_prefix(':')?;
+            Some((&prototype.name[..], rest))
+        })
+    }
+
+    /// The instances of one connection.
+    pub(super) fn instances(&self, link: &Arc<Link>, facts: Table) -> mlua::Result<(Value, Table)> {
+        let handle = self.lua.create_userdata(native::Handle(Arc::clone(link)))?;
+        let handle = Value::UserData(handle);
+        let make: Function = self.entry("make")?;
+        let all = make.call((handle.clone(), link.id, facts, &self.tables, &self.arguments))?;
+        Ok((handle, all))
+    }
+}

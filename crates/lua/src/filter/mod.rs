@@ -1,0 +1,27 @@
+//! `-L`: filters in Lua around a connection.
+//!
+//! An [`Engine`] is made once, with every script loaded and checked. It puts a stack of filters around a
+//! conn ([`Engine::wrap`]) or around one that is still to be dialled ([`Engine::open`]), and gives the conn
+//! on top of it together with a [`Driver`], a future that must be run beside the session: in it, and
+//! nowhere else, that connection's Lua runs, and the transport is touched. All of it on one thread.
+
+mod bundled;
+mod bytes_library;
+mod code;
+mod contract;
+mod driver;
+mod duplex;
+mod engine;
+mod find;
+mod help;
+mod link;
+mod native;
+mod options;
+
+pub use bundled::BUNDLED;
+pub use code::{Failure, Fault};
+pub use driver::{Driver, Opening, Step};
+pub use engine::{Engine, Log};
+pub use find::SearchPath;
+pub use help::help;
+pub use link::Facts;

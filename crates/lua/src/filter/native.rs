@@ -1,0 +1,374 @@
+//! What scripts' blocking calls end in. Each function tries once; `false` as its first result means that
+//! it would wait, and then the coroutine is woken when trying again is worth it.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use conn::Shape;
+use mlua::{Lua, LuaString, MultiValue, Table, UserData, UserDataRef, Value};
+
+use super::code::Failure;
+use super::link::{Dial, Link};
+
+/// Longest read of a root, in bytes.
+const READ_MAX: usize = 64 * 1024;
+/// The largest datagram, in bytes.
+const DATAGRAM_MAX: usize = 65_507;
+
+/// What a script knows a connection by.
+pub(crate) struct Handle(pub(crate) Arc<Link>);
+
+impl UserData for Handle {}
+
+/// Whose turn it is.
+#[derive(Clone)]
+pub(crate) struct Current {
+    pub(crate) link: Option<Arc<Link>>,
+    pub(crate) coroutine: u64,
+    pub(crate) waker: Waker,
+    pub(crate) since: Instant,
+    pub(crate) slice: Duration,
+}
+
+/// What native functions share with the engine; not the state itself, which owns them.
+pub(crate) struct Shared {
+    pub(crate) current: Mutex<Option<Current>>,
+    pub(crate) limits: plan::lua::FilterLimits,
+    /// Level, name, connection, text.
+    pub(crate) log: Box<dyn Fn(&str, &str, u64, &str) + Send + Sync>,
+}
+
+impl Shared {
+    pub(crate) fn current(&self) -> MutexGuard<'_, Option<Current>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whose turn it is, and how to wake it.
+    fn turn(&self) -> mlua::Result<(u64, Waker)> {
+        let current = self.current();
+        let current = current.as_ref().ok_or_else(|| lost("there is no event"))?;
+        Ok((current.coroutine, current.waker.clone()))
+    }
+
+    pub(crate) fn chunk_max(&self) -> usize {
+        match usize::try_from(self.limits.chunk) {
+            Ok(0) | Err(_) => usize::MAX,
+            Ok(max) => max,
+        }
+    }
+}
+
+fn lost(text: &str) -> mlua::Error {
+    mlua::Error::runtime(text)
+}
+
+/// One result, or a code and a detail.
+type Answer = (Value, Option<&'static str>, Option<String>);
+
+const WOULD_WAIT: Answer = (Value::Boolean(false), None, None);
+const DONE: Answer = (Value::Boolean(true), None, None);
+
+fn failed(failure: &Failure) -> Answer {
+    let detail = (!failure.detail.is_empty()).then(|| failure.detail.clone());
+    (Value::Nil, Some(failure.code), detail)
+}
+
+type On<'a> = UserDataRef<Handle>;
+
+fn recv(lua: &Lua, shared: &Shared, link: &Link, max: Value) -> mlua::Result<Answer> {
+    let max = match max.as_integer().map(usize::try_from) {
+        Some(Ok(max)) => max.clamp(1, READ_MAX),
+        _ => READ_MAX,
+    };
+    let (coroutine, waker) = shared.turn()?;
+    let mut state = link.lock();
+    if state.reader.is_some_and(|reader| reader != coroutine) {
+        return Ok((Value::Nil, Some("BUSY"), None));
+    }
+    if state.poll_receive(&mut Context::from_waker(&waker), READ_MAX).is_pending() {
+        state.reader = Some(coroutine);
+        return Ok(WOULD_WAIT);
+    }
+    state.reader = None;
+    let Some(front) = state.received.front_mut() else {
+        return Ok(match &state.read_end {
+            Some(Err(failure)) => failed(failure),
+            _ => (Value::Nil, Some("EOF"), None),
+        });
+    };
+    let cuts = front.len() > max;
+    let piece = if cuts && state.shape == Shape::Stream {
+        state.received.front_mut().map(|front| front.split_to(max))
+    } else {
+        state.received.pop_front()
+    };
+    drop(state);
+    let piece = piece.unwrap_or_default();
+    link.bytes_in.fetch_add(piece.len() as u64, Ordering::Relaxed);
+    Ok((Value::String(lua.create_string(&piece)?), None, None))
+}
+
+fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer> {
+    let Value::String(data) = data else {
+        let what = data.type_name();
+        return Err(mlua::Error::external(Misuse(format!(
+            "send was given a {what}, expected a string"
+        ))));
+    };
+    let len = data.as_bytes().len();
+    let (is_own, waker) = {
+        let current = shared.current();
+        let current = current.as_ref().ok_or_else(|| lost("there is no event"))?;
+        let is_own = current.link.as_ref().is_some_and(|own| own.id == link.id);
+        (is_own, current.waker.clone())
+    };
+    let mut state = link.lock();
+    if let Some(failure) = &state.send_end {
+        return Ok(failed(failure));
+    }
+    if state.wants_finish || state.conn.is_none() {
+        return Ok((Value::Nil, Some("CLOSED"), None));
+    }
+    if state.shape == Shape::Message && len > DATAGRAM_MAX {
+        return Ok((Value::Nil, Some("TOOBIG"), None));
+    }
+    if state.shape == Shape::Stream && len == 0 {
+        return Ok(DONE);
+    }
+    if !is_own {
+        let waiting: usize = state.sending.iter().map(Bytes::len).sum();
+        if shared.limits.queue > 0 && (waiting + len) as u64 > shared.limits.queue {
+            return Ok((Value::Nil, Some("FULL"), None));
+        }
+    }
+    state.sending.push_back(Bytes::copy_from_slice(&data.as_bytes()));
+    state.queued += 1;
+    let ticket = state.queued;
+    link.bytes_out.fetch_add(len as u64, Ordering::Relaxed);
+    if !is_own {
+        drop(state);
+        link.driver.ring();
+        return Ok(DONE);
+    }
+    let _ = state.poll_flush(&mut Context::from_waker(&waker));
+    drop(state);
+    let answer = sent(shared, link, ticket)?;
+    if !matches!(answer.0, Value::Boolean(false)) {
+        return Ok(answer);
+    }
+    // The driver goes on with it; the ticket is what the coroutine asks with.
+    link.driver.ring();
+    Ok((Value::Boolean(false), None, Some(ticket.to_string())))
+}
+
+fn sent(shared: &Shared, link: &Link, ticket: u64) -> mlua::Result<Answer> {
+    let (_, waker) = shared.turn()?;
+    let mut state = link.lock();
+    if state.sent >= ticket {
+        return Ok(DONE);
+    }
+    if let Some(failure) = &state.send_end {
+        return Ok(failed(failure));
+    }
+    state.senders.push(waker);
+    Ok(WOULD_WAIT)
+}
+
+fn shutdown(shared: &Shared, link: &Link) -> mlua::Result<Answer> {
+    let (_, waker) = shared.turn()?;
+    let mut state = link.lock();
+    state.wants_finish = true;
+    let _ = state.poll_flush(&mut Context::from_waker(&waker));
+    if let Some(failure) = &state.send_end {
+        return Ok(failed(failure));
+    }
+    if state.finished || state.conn.is_none() {
+        return Ok(DONE);
+    }
+    state.senders.push(waker);
+    drop(state);
+    link.driver.ring();
+    Ok(WOULD_WAIT)
+}
+
+fn close(shared: &Shared, link: &Link) -> mlua::Result<Answer> {
+    let (_, waker) = shared.turn()?;
+    let mut state = link.lock();
+    if state.poll_flush(&mut Context::from_waker(&waker)).is_pending() {
+        state.senders.push(waker);
+        drop(state);
+        link.driver.ring();
+        return Ok(WOULD_WAIT);
+    }
+    state.conn = None;
+    Ok(DONE)
+}
+
+fn connect(shared: &Shared, link: &Link, host: &Value, port: &Value) -> mlua::Result<Answer> {
+    let named = link.facts.target.as_ref();
+    let is_named = named.is_some_and(|(name, number)| {
+        let is_host = host.as_string().is_some_and(|host| *host.as_bytes() == *name.as_bytes());
+        is_host && port.as_integer() == number.map(i64::from)
+    });
+    if !is_named {
+        let detail = "only the target the user named can be dialled".to_owned();
+        return Ok((Value::Nil, Some("DENIED"), Some(detail)));
+    }
+    let (_, waker) = shared.turn()?;
+    let mut state = link.lock();
+    match &state.dial {
+        Dial::Done(Ok(())) => return Ok(DONE),
+        Dial::Done(Err(failure)) => return Ok(failed(failure)),
+        Dial::None => {
+            state.dial = Dial::Wanted;
+            state.wake_session();
+        }
+        Dial::Wanted | Dial::Told => {}
+    }
+    state.senders.push(waker);
+    Ok(WOULD_WAIT)
+}
+
+/// A value that the contract does not allow, given to the root.
+#[derive(Debug)]
+pub(crate) struct Misuse(pub(crate) String);
+
+impl std::fmt::Display for Misuse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+struct Pause(Mutex<std::pin::Pin<Box<tokio::time::Sleep>>>);
+
+impl UserData for Pause {}
+
+/// Adds the functions of this module to `native`.
+pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
+    macro_rules! function {
+        ($name:literal, $shared:ident, $lua:ident, $args:tt : $types:ty, $body:expr) => {{
+            let $shared = Arc::clone(shared);
+            native.raw_set($name, lua.create_function(move |$lua, $args: $types| $body)?)?;
+        }};
+    }
+    function!("recv", s, lua, (h, max): (On<'_>, Value), recv(lua, &s, &h.0, max));
+    function!("send", s, _lua, (h, data): (On<'_>, Value), {
+        let (done, code, detail) = send(&s, &h.0, &data)?;
+        // A ticket travels in the place of the code.
+        Ok(match (&done, detail) {
+            (Value::Boolean(false), Some(ticket)) => (done, Some(ticket), None),
+            (_, detail) => (done, code.map(str::to_owned), detail),
+        })
+    });
+    function!("sent", s, _lua, (h, ticket): (On<'_>, u64), sent(&s, &h.0, ticket));
+    function!("shutdown", s, _lua, h: On<'_>, shutdown(&s, &h.0));
+    function!("close", s, _lua, h: On<'_>, close(&s, &h.0));
+    function!("connect", s, _lua, (h, host, port): (On<'_>, Value, Value), {
+        connect(&s, &h.0, &host, &port)
+    });
+    function!("post", s, _lua, (h, instance, data): (On<'_>, Table, LuaString), {
+        let len = data.as_bytes().len();
+        let mut state = h.0.lock();
+        let waiting = state.post_bytes + state.sending.iter().map(Bytes::len).sum::<usize>();
+        let is_full = s.limits.queue > 0 && (waiting + len) as u64 > s.limits.queue;
+        if !is_full {
+            state.post_bytes += len;
+            state.posts.push_back((instance, data, len));
+            state.posted.take().into_iter().for_each(Waker::wake);
+        }
+        Ok(!is_full)
+    });
+    function!("next_post", s, _lua, h: On<'_>, {
+        let (_, waker) = s.turn()?;
+        let mut state = h.0.lock();
+        Ok(match state.posts.pop_front() {
+            Some((instance, data, len)) => {
+                state.post_bytes -= len;
+                (Value::Table(instance), Value::String(data))
+            }
+            None => {
+                state.posted = Some(waker);
+                (Value::Boolean(false), Value::Nil)
+            }
+        })
+    });
+    function!("stop", s, _lua, h: On<'_>, {
+        let _ = &s;
+        h.0.lock().is_stopped = true;
+        h.0.driver.ring();
+        Ok(true)
+    });
+    function!("moved", s, _lua, (h, which): (On<'_>, String), {
+        let _ = &s;
+        let count = if which == "bytes_in" { &h.0.bytes_in } else { &h.0.bytes_out };
+        Ok(count.load(Ordering::Relaxed))
+    });
+    function!("get_info", s, _lua, h: On<'_>, {
+        let _ = &s;
+        let (local, remote) = (&h.0.facts.local, &h.0.facts.remote);
+        Ok((true, local.0.clone(), local.1, remote.0.clone(), remote.1))
+    });
+    function!("spawn", s, _lua, task: mlua::Function, {
+        let link = s.current().as_ref().and_then(|current| current.link.clone());
+        let link = link.ok_or_else(|| lost("tasks belong to a connection"))?;
+        link.lock().spawned.push(task);
+        link.driver.ring();
+        Ok(true)
+    });
+    function!("sleep", s, _lua, seconds: f64, {
+        // Outside a connection nobody would ever go on with it; Lua's words for the same.
+        if s.current().as_ref().is_none_or(|current| current.link.is_none()) {
+            return Err(lost("attempt to yield from outside a coroutine"));
+        }
+        let time = Duration::try_from_secs_f64(seconds.max(0.0));
+        let time = time.map_err(|_| lost("sleep was given a time that is none"))?;
+        Ok(Pause(Mutex::new(Box::pin(tokio::time::sleep(time)))))
+    });
+    function!("slept", s, _lua, pause: UserDataRef<Pause>, {
+        let (_, waker) = s.turn()?;
+        let mut pause = pause.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cx = Context::from_waker(&waker);
+        Ok(matches!(std::future::Future::poll(pause.as_mut(), &mut cx), Poll::Ready(())))
+    });
+    function!("log", s, _lua, (level, name, text): (LuaString, LuaString, LuaString), {
+        let id = s.current().as_ref().and_then(|c| c.link.as_ref().map(|link| link.id));
+        let text = text.as_bytes();
+        (s.log)(
+            &level.to_string_lossy(),
+            &name.to_string_lossy(),
+            id.unwrap_or(0),
+            &String::from_utf8_lossy(&text),
+        );
+        Ok(())
+    });
+    let began = Instant::now();
+    function!("now", s, _lua, (): (), {
+        let _ = &s;
+        Ok(began.elapsed().as_secs_f64())
+    });
+    function!("time", s, _lua, (): (), {
+        let _ = &s;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Ok(now.map_or(0.0, |time| time.as_secs_f64()))
+    });
+    function!("note", s, _lua, (h, method, text): (On<'_>, String, LuaString), {
+        let text = format!("{method}: {}", text.to_string_lossy());
+        (s.log)("debug", "filter", h.0.id, &text);
+        Ok(())
+    });
+    native.raw_set("version", env!("CARGO_PKG_VERSION"))?;
+    super::contract::add(lua, native, shared)
+}
+
+/// A value's type, as messages have it.
+pub(crate) fn kind(values: &MultiValue) -> &'static str {
+    values.front().map_or("nil", |value| match value {
+        Value::Integer(_) => "number",
+        value => value.type_name(),
+    })
+}

@@ -1,0 +1,338 @@
+-- What every filter's world is made of. Called once with the native functions; returns what the engine
+-- calls. Scripts never see this chunk's locals.
+local native, flags = ...
+
+local raw = {
+  pcall = pcall, xpcall = xpcall, resume = coroutine.resume, create = coroutine.create,
+  yield = coroutine.yield, close = coroutine.close, load = load, setmetatable = setmetatable,
+}
+local error, next, pairs, ipairs, select, type = error, next, pairs, ipairs, select, type
+local pack, unpack, sort, format = table.pack, table.unpack, table.sort, string.format
+local getmetatable, setmetatable, rawget, rawset = debug.getmetatable, setmetatable, rawget, rawset
+local yield, resume, create = coroutine.yield, coroutine.resume, coroutine.create
+local traceback, collectgarbage = debug.traceback, collectgarbage
+
+-- A call that would wait yields this and nothing else; what is below resumes when there is a reason to.
+local PENDING = {}
+-- Where a root keeps what the native functions know it by.
+local HANDLE = {}
+
+-- Once a limit was hit nothing is caught any more, until the event is left.
+local function settle(...)
+  if flags.tripped then error(flags.tripped, 0) end
+  return ...
+end
+
+local function resume_through(co, ...)
+  local results = pack(resume(co, ...))
+  while results[1] and results.n == 2 and results[2] == PENDING do
+    yield(PENDING)
+    results = pack(resume(co))
+  end
+  return settle(unpack(results, 1, results.n))
+end
+
+local function wrapped(f)
+  local co = create(f)
+  return function(...)
+    local results = pack(resume_through(co, ...))
+    if results[1] then return unpack(results, 2, results.n) end
+    raw.close(co)
+    error(results[2], 0)
+  end
+end
+
+-- The root: a native connection as an object.
+local root = {}
+
+function root:recv(max)
+  local handle = self[HANDLE]
+  local data, code, detail = native.recv(handle, max)
+  while data == false do
+    yield(PENDING)
+    data, code, detail = native.recv(handle, max)
+  end
+  return data, code, detail
+end
+
+function root:send(data)
+  local handle = self[HANDLE]
+  local done, code, detail = native.send(handle, data)
+  if done == false then
+    local ticket = code
+    repeat
+      yield(PENDING)
+      done, code, detail = native.sent(handle, ticket)
+    until done ~= false
+  end
+  return done, code, detail
+end
+
+local function waits(name)
+  local try = native[name]
+  return function(self, ...)
+    local handle = self[HANDLE]
+    local done, code, detail = try(handle, ...)
+    while done == false do
+      yield(PENDING)
+      done, code, detail = try(handle, ...)
+    end
+    return done, code, detail
+  end
+end
+
+root.connect, root.shutdown, root.close = waits "connect", waits "shutdown", waits "close"
+function root.accept() return true end
+function root:get_info() return native.get_info(self[HANDLE]) end
+
+local ROOT = {
+  __index = root, __metatable = false, __name = "root",
+  __newindex = function() error("the root has no fields", 2) end,
+  __pairs = function() return function() end end,
+}
+
+-- The methods a script does not define.
+local delegators = {
+  connect = function(self, ...) local super = self.super return super.connect(super, ...) end,
+  accept = function(self, ...) local super = self.super return super.accept(super, ...) end,
+  recv = function(self, ...) local super = self.super return super.recv(super, ...) end,
+  send = function(self, ...) local super = self.super return super.send(super, ...) end,
+  shutdown = function(self, ...) local super = self.super return super.shutdown(super, ...) end,
+  close = function(self, ...) local super = self.super return super.close(super, ...) end,
+}
+
+-- Instances by layer and id.
+local registry = {}
+local handles = {}
+
+local function ids()
+  local list = {}
+  for id in next, handles do list[#list + 1] = id end
+  sort(list)
+  return list
+end
+
+local function view(layer)
+  local of_layer = {}
+  registry[layer] = of_layer
+  local function broadcast(data, except)
+    if type(data) ~= "string" then
+      error(format("broadcast was given a %s, expected a string", type(data)), 2)
+    end
+    local left_out = except
+    if type(except) == "table" then left_out = except.id end
+    local reached, full = 0, {}
+    for _, id in ipairs(ids()) do
+      local instance = of_layer[id]
+      if instance and id ~= left_out then
+        if native.post(handles[id], instance, data) then reached = reached + 1
+        else full[#full + 1] = id end
+      end
+    end
+    return reached, full
+  end
+  return raw.setmetatable({}, {
+    __metatable = false, __name = "connections",
+    __index = function(_, key)
+      if key == "broadcast" then return broadcast end
+      return of_layer[key]
+    end,
+    __newindex = function() error("connections cannot be written to", 2) end,
+    __len = function() return #ids() end,
+    __pairs = function()
+      local list, at = ids(), 0
+      return function()
+        local instance
+        repeat
+          at = at + 1
+          if not list[at] then return nil end
+          instance = of_layer[list[at]]
+        until instance
+        return list[at], instance
+      end
+    end,
+  })
+end
+
+local function copy(from, without)
+  local to = {}
+  for key, value in next, from do if key ~= without then to[key] = value end end
+  return to
+end
+
+local shared = {}
+local bytes = native.bytes
+
+local function environment(layer, state, args)
+  local env = {
+    assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, rawequal = rawequal,
+    rawget = rawget, rawlen = rawlen, rawset = rawset, select = select, tonumber = tonumber,
+    tostring = tostring, type = type, _VERSION = _VERSION,
+    getmetatable = _G.getmetatable,
+    math = copy(math), string = copy(string), table = copy(table), utf8 = copy(utf8),
+    os = {time = os.time, date = os.date, clock = os.clock, difftime = os.difftime},
+    debug = {traceback = traceback}, bytes = copy(bytes), args = args, connections = view(layer),
+  }
+  env._G = env
+  function env.pcall(f, ...) return settle(raw.pcall(f, ...)) end
+  function env.xpcall(f, handler, ...) return settle(raw.xpcall(f, handler, ...)) end
+  function env.setmetatable(t, meta)
+    if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
+      error("__gc is not available", 2)
+    end
+    return raw.setmetatable(t, meta)
+  end
+  function env.collectgarbage(what)
+    if what ~= "count" then error("only collectgarbage(\"count\") is available", 2) end
+    return collectgarbage("count")
+  end
+  -- Without an environment named, the script's; text only.
+  function env.load(chunk, name, _, ...)
+    if select("#", ...) == 0 then return raw.load(chunk, name, "t", env) end
+    return raw.load(chunk, name, "t", (...))
+  end
+  env.coroutine = copy(coroutine)
+  env.coroutine.resume, env.coroutine.wrap = resume_through, wrapped
+  function env.coroutine.close(co) return settle(raw.close(co)) end
+  local loaded = {}
+  function env.require(name)
+    if loaded[name] == nil then
+      local code, why = native.module(state.directory, name, env)
+      if not code then error(why, 2) end
+      local value = code(name)
+      loaded[name] = value == nil and true or value
+    end
+    return loaded[name]
+  end
+  local function log(level, text) native.log(level, state.name, text) end
+  function env.print(...)
+    local words = pack(...)
+    for at = 1, words.n do words[at] = tostring(words[at]) end
+    log("print", table.concat(words, "\t", 1, words.n))
+  end
+  env.ncat = {
+    shared = shared, version = native.version, now = native.now, time = native.time,
+    log = function(level, text, ...)
+      if select("#", ...) > 0 then text = format(text, ...) end
+      log(level, text)
+    end,
+    sleep = function(seconds)
+      local sleep = native.sleep(seconds)
+      while not native.slept(sleep) do yield(PENDING) end
+      return true
+    end,
+    spawn = function(f, ...)
+      local arguments = pack(...)
+      return native.spawn(function() f(unpack(arguments, 1, arguments.n)) end)
+    end,
+  }
+  return env
+end
+
+local function new_root(handle)
+  return raw.setmetatable({[HANDLE] = handle}, ROOT)
+end
+
+-- What every instance knows of its connection.
+local function description(handle, facts)
+  local moves = {bytes_in = true, bytes_out = true}
+  function facts.get_info() return native.get_info(handle) end
+  function facts.close() return native.stop(handle) end
+  return raw.setmetatable({}, {
+    __index = function(_, key)
+      if moves[key] then return native.moved(handle, key) end
+      return facts[key]
+    end,
+    __metatable = false, __name = "conn",
+    __newindex = function() error("self.conn cannot be written to", 2) end,
+    __pairs = function() return next, copy(facts), nil end,
+  })
+end
+
+-- The stack of one connection: root and instances, and the description every instance has.
+local function make(handle, id, facts, prototypes, arguments)
+  local below = new_root(handle)
+  local conn = description(handle, facts)
+  local instances = {}
+  for layer, prototype in ipairs(prototypes) do
+    local instance = copy(delegators)
+    for key, value in next, prototype do instance[key] = value end
+    instance.super, instance.id, instance.conn = below, id, conn
+    instance.args, instance.layer = arguments[layer], layer
+    local meta = getmetatable(prototype)
+    if meta then raw.setmetatable(instance, meta) end
+    instances[layer] = instance
+    below = instance
+  end
+  return instances
+end
+
+local function register(handle, id, instances)
+  handles[id] = handle
+  for layer, instance in ipairs(instances) do registry[layer][id] = instance end
+end
+
+local function unregister(id)
+  handles[id] = nil
+  for _, of_layer in ipairs(registry) do of_layer[id] = nil end
+end
+
+-- From the wire to the user end, one chunk at a time.
+local function inbound(handle, top, max)
+  while native.deliver(handle, top:recv(max)) do
+    while native.taken(handle) == false do yield(PENDING) end
+  end
+end
+
+-- From the user end to the wire; what `send` returned is looked at before the next piece is taken.
+local function outbound(handle, top)
+  while true do
+    local data = native.take(handle)
+    while data == false do
+      yield(PENDING)
+      data = native.take(handle)
+    end
+    if data == nil then break end
+    if not native.check_send(handle, top:send(data)) then return end
+  end
+  native.check_end(handle, top:shutdown())
+end
+
+-- What others have for this connection, in the order in which they had it.
+local function posted(handle)
+  while true do
+    local instance, data = native.next_post(handle)
+    while instance == false do
+      yield(PENDING)
+      instance, data = native.next_post(handle)
+    end
+    native.check_post(handle, instance:send(data))
+  end
+end
+
+-- The end: whoever wants to know of a failure, the end of what is sent, the end of the connection. What
+-- fails here is told and changes nothing.
+local function closing(handle, instances, info, reason, shuts)
+  local function try(method, f, ...)
+    local ok, why = raw.pcall(f, ...)
+    if not ok then native.note(handle, method, tostring(why)) end
+    flags.tripped = nil
+  end
+  if info then
+    for _, instance in ipairs(instances) do
+      if instance.error then try("error", instance.error, instance, info) end
+    end
+  end
+  local top = instances[#instances]
+  if shuts then try("shutdown", top.shutdown, top) end
+  try("close", top.close, top, reason)
+end
+
+string.dump = nil
+getmetatable("").__metatable = false
+
+return {
+  environment = environment, make = make, register = register, unregister = unregister,
+  inbound = inbound, outbound = outbound, posted = posted, pending = PENDING,
+  description = description, closing = closing, cancel = raw.close,
+}

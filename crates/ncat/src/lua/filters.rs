@@ -1,0 +1,167 @@
+//! `-L`: the filters of a run, and the connections they are put around.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use conn::{Conn, ConnInfo, Shape};
+use endpoint::OpenError;
+use lua::filter::{Driver, Engine, Facts, Failure, Log, SearchPath, Step};
+use plan::{Connect, Flow, Mode, Plan, Transport};
+use proto::escape;
+
+use crate::connect::{self, Opened};
+use crate::run::Context;
+use crate::talk::{self, words};
+
+/// Time for the filters' good-byes when we are ended by a signal.
+const GOOD_BYE: Duration = Duration::from_secs(1);
+
+/// Loads the plan's filters; `None` without any.
+///
+/// # Errors
+/// A line without its end.
+pub(super) fn load(plan: &Plan) -> Result<Option<Arc<Engine>>, String> {
+    let Some(filters) = &plan.filters else { return Ok(None) };
+    let path = SearchPath::new(&filters.path, |name| std::env::var_os(name));
+    let datagrams = plan.transport().is_message();
+    Engine::load(filters, &path, datagrams, log(plan.talk.verbosity))
+        .map(|engine| Some(Arc::new(engine)))
+}
+
+/// What the filters are for, and their options.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn help(filters: &plan::Filters) -> Result<String, String> {
+    let path = SearchPath::new(&filters.path, |name| std::env::var_os(name));
+    let mut text = String::new();
+    for filter in &filters.stack {
+        text.push_str(&lua::filter::help(&filter.what, filters, &path, log(0))?);
+    }
+    Ok(text)
+}
+
+/// What a script says goes to standard error; control characters do not reach the terminal.
+fn log(verbosity: u8) -> Log {
+    Box::new(move |level, name, id, text| {
+        let from = match level {
+            "info" => 1,
+            "debug" => 2,
+            "trace" => 3,
+            _ => 0,
+        };
+        if verbosity < from {
+            return;
+        }
+        let text = escape::terminal(text.as_bytes());
+        let id = if id == 0 { String::new() } else { format!("[{id}]") };
+        talk::put(&format!("NCAT LUA {}{id}: {text}\n", escape::terminal(name.as_bytes())));
+    })
+}
+
+fn facts(plan: &Plan, info: &ConnInfo) -> Facts {
+    let transport = plan.transport();
+    let split = |name: &str| match name.rsplit_once(':') {
+        Some((host, port)) if !transport.is_unix() => {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            (host.to_owned(), port.parse().ok())
+        }
+        _ => (name.to_owned(), None),
+    };
+    let is_broker = matches!(&plan.mode, Mode::Listen(listen) if listen.broker.is_some());
+    Facts {
+        mode: if matches!(plan.mode, Mode::Listen(_)) { "listen" } else { "connect" },
+        role: match (&plan.exec, is_broker) {
+            (Some(_), _) => "exec",
+            (None, true) => "broker",
+            (None, false) => "relay",
+        },
+        proto: match transport {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+            Transport::Sctp => "sctp",
+            Transport::UnixStream | Transport::UnixDatagram => "unix",
+            Transport::Vsock | Transport::VsockDatagram => "vsock",
+        },
+        tls: plan.tls.is_some(),
+        target: None,
+        remote: split(&info.peer),
+        local: split(&info.local),
+        discards: plan.flow == Flow::SendOnly && !is_broker,
+    }
+}
+
+/// Puts the filters around a client's connection; what runs them is on its way then.
+pub(super) fn wrap(engine: &Arc<Engine>, plan: &Plan, remote: Conn) -> Conn {
+    let facts = facts(plan, &remote.info);
+    let (conn, driver) = engine.wrap(remote, facts);
+    run(driver);
+    conn
+}
+
+/// Beside the session, on the one thread there is: nothing of it blocks.
+fn run(driver: Driver) {
+    tokio::spawn(driver);
+}
+
+/// Connects as the filters have it.
+///
+/// # Errors
+/// What kept us from connecting, as without filters; or what the filters said.
+pub(super) async fn connect(
+    engine: &Arc<Engine>,
+    context: &Context,
+    spec: &Connect,
+) -> Result<Opened, OpenError> {
+    let is_unix = spec.transport.is_unix();
+    let port = (!is_unix).then_some(spec.port);
+    let target = Some((spec.host.clone(), port));
+    let facts = Facts { target, ..facts(&context.plan, &ConnInfo::default()) };
+    let shape = if spec.transport.is_message() { Shape::Message } else { Shape::Stream };
+    let (mut opening, driver) = engine.open(facts, shape);
+    run(driver);
+    let (mut bound, mut failed) = (None, None);
+    loop {
+        match opening.next().await {
+            Step::Dial => match connect::dial(context, spec).await {
+                Ok(opened) => {
+                    let (conn, kept) = opened.into_parts();
+                    bound = Some(kept);
+                    opening.dialled(Ok(crate::local::pace(&context.plan, conn)));
+                }
+                Err(error) => {
+                    opening.dialled(Err(failure(&error)));
+                    failed = Some(error);
+                }
+            },
+            Step::Ready(conn) => return Ok(Opened::from_parts(conn, bound)),
+            // What was reported to the filters, and what they pass on, is one thing.
+            Step::Failed(said) => return Err(failed.unwrap_or_else(|| refused(spec, &said))),
+        }
+    }
+}
+
+fn refused(spec: &Connect, said: &Failure) -> OpenError {
+    let target = if spec.transport.is_unix() { spec.host.clone() } else { connect::target(spec) };
+    OpenError::Filtered { target, reason: said.to_string() }
+}
+
+/// Why dialling failed, as scripts have it.
+fn failure(error: &OpenError) -> Failure {
+    let (code, detail) = match error {
+        OpenError::Resolve { .. } => ("RESOLVE", error.to_string()),
+        OpenError::Timeout { .. } => ("TIMEOUT", "TIMEOUT".into()),
+        OpenError::Insecure { reason, .. } => ("TLS", reason.clone()),
+        OpenError::Denied(_) => ("DENIED", error.to_string()),
+        OpenError::Connect { last, .. } => (Failure::from(last).code, words(last)),
+        other => ("ERROR", other.to_string()),
+    };
+    Failure { code, detail }
+}
+
+/// Waits until the filters of every connection have said good-bye.
+pub(super) async fn ended(engine: &Engine, plan: &Plan, is_signal: bool) {
+    let limit = plan.filters.as_ref().map_or(GOOD_BYE, |filters| filters.limits.close);
+    let limit = if is_signal { GOOD_BYE } else { limit + GOOD_BYE };
+    let _ = tokio::time::timeout(limit, engine.ended()).await;
+}

@@ -1,0 +1,24 @@
+//! Rules about filters in Lua.
+
+use super::rules::{Rule, rule};
+use crate::lua::FILTERS_MAX;
+
+/// In the order in which they are looked for, after Ncat's.
+pub(super) const RULES: &[Rule] = &[
+    rule(
+        "--lua-arg before -L",
+        |f| f.raw.lua.stray_arg,
+        "--lua-arg and --lua-allow=... must follow the -L they belong to. QUITTING.",
+    ),
+    rule(
+        "more than 32 times -L",
+        |f| f.raw.lua.filters.stack.len() > FILTERS_MAX,
+        "Too many filters (-L): at most 32. QUITTING.",
+    ),
+    rule(
+        "-L with --exec-handover",
+        |f| f.raw.exec.handover && !f.raw.lua.filters.stack.is_empty(),
+        "Invalid option combination: --exec-handover and -L. QUITTING.\n  the command gets the socket \
+         itself, so no byte passes through here\n  hint: leave out --exec-handover",
+    ),
+];
