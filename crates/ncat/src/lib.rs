@@ -27,12 +27,16 @@ mod logs;
 mod probe;
 mod progress;
 mod readiness;
+#[cfg(feature = "tls")]
+mod renewal;
 mod run;
 #[cfg(feature = "tls")]
 mod secure;
 #[cfg(not(feature = "tls"))]
 #[path = "secure_absent.rs"]
 mod secure;
+#[cfg(feature = "tls")]
+mod session_file;
 mod signals;
 mod talk;
 mod task;

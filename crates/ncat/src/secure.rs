@@ -15,6 +15,7 @@ use tls::{Certificate, Client, Error, Facts, Notice, Secured, Server, SetupError
 use tokio::time::{Instant, timeout_at};
 
 use crate::talk::{Talk, words};
+use crate::{renewal, session_file};
 
 /// What secures the connections of a run; nothing without `--ssl`.
 pub(crate) struct Security {
@@ -26,7 +27,7 @@ pub(crate) struct Security {
 enum Role {
     None,
     Client(Client),
-    Server(Arc<Server>),
+    Server(renewal::Current),
 }
 
 /// Why a connection is not secure.
@@ -70,7 +71,11 @@ impl Security {
         let role = match (&plan.tls, &plan.mode) {
             (None, _) => Role::None,
             (Some(spec), Mode::Connect(_) | Mode::Probe(_)) => {
-                Role::Client(Client::new(spec, keylog(gate, spec)?)?)
+                let resumption = spec.session.as_deref().map(|path| {
+                    session_file::open(path, gate, talk)
+                        .map_err(|reason| Unusable { reason, more: Vec::new() })
+                });
+                Role::Client(Client::new(spec, keylog(gate, spec)?, resumption.transpose()?)?)
             }
             (Some(spec), Mode::Listen(listen)) => {
                 let secrets = keylog(gate, spec)?;
@@ -78,9 +83,10 @@ impl Security {
                     tell_temporary(talk, spec);
                 }
                 let host = listen.host.as_deref().filter(|_| listen.vsock.is_none());
-                let server = Server::new(spec, host, secrets)?;
+                // Who serves one client sees nobody come back.
+                let server = Server::new(spec, host, secrets, listen.keep_open)?;
                 tell_own(talk, &server);
-                Role::Server(Arc::new(server))
+                Role::Server(Arc::new(Mutex::new(Arc::new(server))))
             }
         };
         if plan.tls.is_some() {
@@ -92,6 +98,14 @@ impl Security {
     /// Whether clients are to be given a handshake.
     pub(crate) fn is_wanted(&self) -> bool {
         !matches!(self.role, Role::None)
+    }
+
+    /// What to do at SIGHUP, where there is something.
+    pub(crate) fn renewal(&self, plan: &Plan) -> Option<Box<dyn Fn() + Send>> {
+        let (Role::Server(server), Some(spec)) = (&self.role, &plan.tls) else { return None };
+        let (server, spec, talk) = (Arc::clone(server), spec.clone(), self.talk.clone());
+        renewal::is_wanted(plan)
+            .then(|| Box::new(move || renewal::renew(&server, &spec, &talk)) as Box<_>)
     }
 
     /// Secures a connection we made, within the time for connecting; without TLS it is as it was.
@@ -113,7 +127,7 @@ impl Security {
         conn: Conn,
     ) -> impl Future<Output = Result<Conn, Insecure>> + Send + use<> {
         let server = match &self.role {
-            Role::Server(server) => Some(Arc::clone(server)),
+            Role::Server(server) => Some(renewal::current(server)),
             _ => None,
         };
         let (talk, limit) = (self.talk.clone(), self.limit);
@@ -175,7 +189,7 @@ fn keylog(gate: &Gatekeeper, spec: &TlsSpec) -> Result<Option<tls::Keylog>, Unus
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).map_err(|error| fail(words(&error)))?;
     let file: Mutex<File> = Mutex::new(file);
-    Ok(Some(Box::new(move |line| {
+    Ok(Some(Arc::new(move |line: &str| {
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         // A session is worth more than the possibility to read along.
         let _ = file.write_all(format!("{line}\n").as_bytes());
@@ -195,7 +209,7 @@ fn tell_temporary(talk: &Talk, spec: &TlsSpec) {
     });
 }
 
-fn tell_own(talk: &Talk, server: &Server) {
+pub(crate) fn tell_own(talk: &Talk, server: &Server) {
     let own = &server.fingerprints;
     talk.verbose(|| format!("SHA-1 fingerprint: {}", own.sha1));
     talk.verbose(|| format!("SHA-256 fingerprint: {}", own.sha256));
@@ -232,7 +246,11 @@ fn tell_secured(talk: &Talk, peer: &str, facts: &Facts, listens: bool) {
         let alpn = facts.alpn.as_deref().map_or("none".into(), safe);
         let name = facts.server_name.as_deref().map(safe);
         let name = name.map(|name| format!(", server name {name}")).unwrap_or_default();
-        format!("{}, cipher {}, group {group}, ALPN {alpn}{name}.", facts.version, facts.cipher)
+        let resumed = if facts.is_resumed { ", session resumed" } else { "" };
+        format!(
+            "{}, cipher {}, group {group}, ALPN {alpn}{name}{resumed}.",
+            facts.version, facts.cipher
+        )
     });
     for (depth, certificate) in facts.chain.iter().enumerate() {
         talk.verbose(|| format!("Certificate {depth}: {}", described(certificate)));
@@ -247,7 +265,7 @@ fn tell_secured(talk: &Talk, peer: &str, facts: &Facts, listens: bool) {
         json!({
             "peer": peer, "version": facts.version, "cipher": facts.cipher, "group": facts.group,
             "post_quantum": facts.is_post_quantum, "alpn": facts.alpn,
-            "server_name": facts.server_name, "verdict": facts.verdict.words(), "chain": chain,
+            "server_name": facts.server_name, "resumed": facts.is_resumed, "verdict": facts.verdict.words(), "chain": chain,
         }),
     );
 }

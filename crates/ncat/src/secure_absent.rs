@@ -40,6 +40,10 @@ impl Security {
         false
     }
 
+    pub(crate) fn renewal(&self, _plan: &Plan) -> Option<Box<dyn Fn() + Send>> {
+        None
+    }
+
     pub(crate) async fn connect(
         &self,
         conn: Conn,

@@ -8,6 +8,7 @@ mod broker;
 mod exec;
 mod operands;
 mod rules;
+mod safe;
 mod sockets;
 mod tls;
 mod vsock;
@@ -43,13 +44,14 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(exec::RULES, &facts)?;
     rules::check(broker::RULES, &facts)?;
     rules::check(tls::RULES, &facts)?;
+    rules::check(safe::RULES, &facts)?;
     rules::check_later(&facts)?;
 
     Ok(Plan {
         sockets: sockets::options(&facts),
         ready: sockets::ready(&facts, &operands),
         exec: raw.exec.spec(),
-        tls: raw.tls.spec(),
+        tls: safe::tls(&facts),
         stages: stages(raw),
         flow: flow(raw),
         eof: eof(&facts),
@@ -81,7 +83,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
 ///
 /// For the generated compatibility page, so that it cannot forget one.
 pub fn refused_combinations() -> impl Iterator<Item = &'static str> {
-    let ours = [broker::RULES, tls::RULES].into_iter().flatten();
+    let ours = [broker::RULES, tls::RULES, safe::RULES].into_iter().flatten();
     rules::names().chain(ours.map(|rule| rule.name))
 }
 
@@ -112,6 +114,7 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
     Listen {
         transport: transport(raw),
         host: operands.host,
+        loopback: safe::is_loopback(facts),
         port: operands.port,
         family: family(raw),
         numeric: raw.nodns,

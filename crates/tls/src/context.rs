@@ -13,7 +13,8 @@ use plan::{PeerRule, Pin, TlsSpec, TlsVersion};
 
 use crate::error::{Error, SetupError, internal, reason_of};
 use crate::handshake::{Expect, Waiting};
-use crate::identity::{self, Fingerprints};
+use crate::identity::{self, Fingerprints, Prompt, Temporary};
+use crate::session::{Resumption, Sessions};
 use crate::stage::{Notice, Tell, Tls};
 use crate::trust::{self, Finding};
 
@@ -21,7 +22,7 @@ use crate::trust::{self, Finding};
 const CIPHERS: &str = "ALL:!aNULL:!eNULL:!LOW:!EXP:!RC4:!MD5:@STRENGTH";
 
 /// Writes one line of secrets (`--ssl-keylog`).
-pub type Keylog = Box<dyn Fn(&str) + Send + Sync>;
+pub type Keylog = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The client's side.
 pub struct Client {
@@ -31,6 +32,7 @@ pub struct Client {
     pins: Arc<[Pin]>,
     strict_end: bool,
     require_pq: bool,
+    sessions: Option<Sessions>,
 }
 
 impl std::fmt::Debug for Client {
@@ -44,9 +46,13 @@ impl Client {
     ///
     /// # Errors
     /// What cannot be used, and why.
-    pub fn new(spec: &TlsSpec, keylog: Option<Keylog>) -> Result<Self, SetupError> {
+    pub fn new(
+        spec: &TlsSpec,
+        keylog: Option<Keylog>,
+        resumption: Option<Resumption>,
+    ) -> Result<Self, SetupError> {
         let mut builder = start(SslMethod::tls_client(), spec, keylog)?;
-        identity::load(&mut builder, spec)?;
+        identity::load(&mut builder, spec, Prompt::Terminal)?;
         // Reading the system's store takes longer than a handshake.
         if spec.verify {
             trust::load(&mut builder, "--ssl-trustfile", spec.trust_file.as_ref())?;
@@ -54,8 +60,10 @@ impl Client {
         if !spec.alpn.is_empty() {
             builder.set_alpn_protos(&wire_list(&spec.alpn)).map_err(of_option("--ssl-alpn"))?;
         }
+        let sessions = resumption.map(|resumption| Sessions::new(&mut builder, spec, resumption));
         Ok(Self {
             context: builder.build(),
+            sessions,
             server_name: spec.server_name.clone(),
             verifies: spec.verify,
             pins: spec.pins.clone().into(),
@@ -87,8 +95,11 @@ impl Client {
             trust::expect_name(&mut ssl, name)?;
         }
         let finding = Finding::watch(&mut ssl, mode);
+        if let Some(sessions) = &self.sessions {
+            sessions.offer(&mut ssl, name)?;
+        }
         ssl.set_connect_state();
-        let tls = Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?;
+        let tls = Tls::new(ssl, conn, self.strict_end, false, Arc::new(tell) as Tell)?;
         let expect = Expect::Server { verified: self.verifies, pins: Arc::clone(&self.pins) };
         Ok(Waiting::new(tls, finding, expect, self.require_pq))
     }
@@ -106,6 +117,10 @@ pub struct Server {
     checks_chain: bool,
     strict_end: bool,
     require_pq: bool,
+    /// Clients may come back, and spare both the certificates.
+    gives_tickets: bool,
+    temporary: Option<Temporary>,
+    keylog: Option<Keylog>,
 }
 
 impl std::fmt::Debug for Server {
@@ -115,7 +130,8 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Reads the files the plan names; without a certificate makes one for `host`.
+    /// Reads the files the plan names; without a certificate makes one for `host`. With `gives_tickets`
+    /// clients can resume their sessions.
     ///
     /// # Errors
     /// What cannot be used, and why.
@@ -123,13 +139,36 @@ impl Server {
         spec: &TlsSpec,
         host: Option<&str>,
         keylog: Option<Keylog>,
+        gives_tickets: bool,
     ) -> Result<Self, SetupError> {
-        let mut builder = start(SslMethod::tls_server(), spec, keylog)?;
-        let loaded = identity::load(&mut builder, spec)?;
-        let is_temporary = loaded.is_none();
-        let fingerprints = match loaded {
-            Some(loaded) => loaded,
-            None => identity::generate(&mut builder, host, spec.key_type)?,
+        let temporary = match &spec.certificate {
+            Some(_) => None,
+            None => Some(Temporary::generate(host, spec.key_type)?),
+        };
+        Self::assemble(spec, keylog, gives_tickets, temporary, Prompt::Terminal)
+    }
+
+    /// The same with what is in the files now. Sessions of before are not resumed: whom they
+    /// trusted may be trusted no more. Nobody is asked for a passphrase.
+    ///
+    /// # Errors
+    /// What cannot be used, and why; this one is as it was.
+    pub fn renewed(&self, spec: &TlsSpec) -> Result<Self, SetupError> {
+        let (keylog, temporary) = (self.keylog.clone(), self.temporary.clone());
+        Self::assemble(spec, keylog, self.gives_tickets, temporary, Prompt::Nobody)
+    }
+
+    fn assemble(
+        spec: &TlsSpec,
+        keylog: Option<Keylog>,
+        gives_tickets: bool,
+        temporary: Option<Temporary>,
+        prompt: Prompt,
+    ) -> Result<Self, SetupError> {
+        let mut builder = start(SslMethod::tls_server(), spec, keylog.clone())?;
+        let fingerprints = match &temporary {
+            Some(temporary) => temporary.install(&mut builder)?,
+            None => identity::load(&mut builder, spec, prompt)?.unwrap_or_default(),
         };
         let asks = spec.verify || !spec.allow.is_empty();
         if spec.verify {
@@ -138,7 +177,8 @@ impl Server {
         // A client that begins again in the middle could do so for ever; TLS 1.3 has no such thing.
         builder.set_options(SslOptions::NO_RENEGOTIATION);
         // A client that closes with tickets unread resets the connection, and what it had sent may be
-        // lost with it; nor is there a store of sessions, which would only grow.
+        // lost with it: the stage sends them before data (docs/decisions/0014-tickets-before-data.md).
+        // Nor is there a store of sessions, which would only grow: tickets hold all there is to know.
         builder.set_num_tickets(0).map_err(of_option("session"))?;
         builder.set_session_cache_mode(SslSessionCacheMode::OFF);
         builder.set_session_id_context(b"ncat").map_err(of_option("session"))?;
@@ -158,12 +198,15 @@ impl Server {
         Ok(Self {
             context: builder.build(),
             fingerprints,
-            is_temporary,
+            is_temporary: temporary.is_some(),
             verify,
             allow: spec.allow.clone().into(),
             checks_chain: spec.verify,
             strict_end: spec.strict_end,
             require_pq: spec.require_pq,
+            gives_tickets,
+            temporary,
+            keylog,
         })
     }
 
@@ -185,7 +228,7 @@ impl Server {
             Finding::default()
         };
         ssl.set_accept_state();
-        let tls = Tls::new(ssl, conn, self.strict_end, Arc::new(tell) as Tell)?;
+        let tls = Tls::new(ssl, conn, self.strict_end, self.gives_tickets, Arc::new(tell) as Tell)?;
         let allow = Arc::clone(&self.allow);
         let expect = Expect::Client { verified: self.checks_chain, allow };
         Ok(Waiting::new(tls, finding, expect, self.require_pq))

@@ -78,6 +78,8 @@ pub struct Facts {
     pub chain: Vec<Certificate>,
     /// How far it is known.
     pub verdict: Verdict,
+    /// An earlier session goes on: certificates were exchanged and checked then.
+    pub is_resumed: bool,
 }
 
 impl Facts {
@@ -101,6 +103,7 @@ impl Facts {
             server_name: ssl.servername(openssl::ssl::NameType::HOST_NAME).map(str::to_owned),
             chain,
             verdict,
+            is_resumed: ssl.session_reused(),
         }
     }
 }

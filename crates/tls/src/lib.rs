@@ -10,6 +10,7 @@ mod facts;
 mod ffi;
 mod handshake;
 mod identity;
+mod session;
 mod stage;
 mod trust;
 mod wire;
@@ -19,6 +20,7 @@ pub use error::{Error, SetupError};
 pub use facts::{Certificate, Facts, Verdict};
 pub use handshake::{Secured, Waiting};
 pub use identity::Fingerprints;
+pub use session::Resumption;
 pub use stage::Notice;
 
 /// The library and its version, as it names itself.

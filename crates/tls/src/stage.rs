@@ -68,6 +68,8 @@ pub(crate) struct Tls {
     /// What broke receiving after the bytes that were given out.
     failure: Option<io::Error>,
     strict_end: bool,
+    /// A ticket is still to be sent, before the first data.
+    owes_ticket: bool,
     tell: Tell,
 }
 
@@ -86,7 +88,13 @@ fn want(error: ssl::Error) -> Result<Want, ssl::Error> {
 }
 
 impl Tls {
-    pub(crate) fn new(ssl: Ssl, inner: Conn, strict_end: bool, tell: Tell) -> Result<Self, Error> {
+    pub(crate) fn new(
+        ssl: Ssl,
+        inner: Conn,
+        strict_end: bool,
+        owes_ticket: bool,
+        tell: Tell,
+    ) -> Result<Self, Error> {
         let ssl = SslStream::new(ssl, Wire::default()).map_err(error::internal)?;
         Ok(Self {
             ssl,
@@ -100,6 +108,7 @@ impl Tls {
             ended: false,
             failure: None,
             strict_end,
+            owes_ticket,
             tell,
         })
     }
@@ -284,6 +293,11 @@ impl Tls {
 
     /// Puts the front of `queue` into records, about a batch of it.
     fn write(&mut self, queue: &VecDeque<Bytes>) -> Result<(), ssl::Error> {
+        if std::mem::take(&mut self.owes_ticket) {
+            // Who reads the data reads the ticket before it; who closes with the data unread resets
+            // the connection with or without a ticket.
+            ffi::schedule_ticket(self.ssl.ssl());
+        }
         let mut pieces = queue.iter().filter(|piece| !piece.is_empty()).peekable();
         let mut gathered = BytesMut::new();
         while let Some(piece) = pieces.next() {

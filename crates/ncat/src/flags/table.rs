@@ -5,6 +5,7 @@ mod bytes;
 mod exec;
 mod later;
 mod options;
+mod safe;
 mod sockets;
 mod talk;
 mod tls;
@@ -22,6 +23,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         bytes::ITEMS,
         talk::ITEMS,
         exec::ITEMS,
+        safe::ITEMS,
         tls::ITEMS,
         later::ITEMS,
     ];

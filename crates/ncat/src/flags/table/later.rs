@@ -4,7 +4,7 @@
 use super::super::item::{Group, Item};
 
 /// The options of this theme.
-pub(super) const ITEMS: &[Item] = &[
+pub(super) static ITEMS: &[Item] = &[
     Item::later(5, Some("filename"))
         .long("lua-exec")
         .doc(Group::Programs, "Executes the given Lua script"),
