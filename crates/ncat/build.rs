@@ -35,7 +35,6 @@ fn link_unwinder(out: &Path) {
 }
 
 /// The C library's version, as `getconf` has it: `glibc 2.36`.
-#[expect(clippy::disallowed_methods, reason = "no session: the system is asked at build time")]
 fn libc_version() -> Option<(u32, u32)> {
     let asked = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
     let text = String::from_utf8(asked.stdout).ok()?;
@@ -44,7 +43,6 @@ fn libc_version() -> Option<(u32, u32)> {
 }
 
 /// Where the compiler that links has this archive; one that has it not repeats the bare name.
-#[expect(clippy::disallowed_methods, reason = "no session: a compiler is asked at build time")]
 fn archive(name: &str) -> Option<PathBuf> {
     let asked = Command::new("cc").arg(format!("-print-file-name={name}")).output().ok()?;
     let path = PathBuf::from(String::from_utf8(asked.stdout).ok()?.trim());

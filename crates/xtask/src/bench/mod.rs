@@ -27,6 +27,7 @@ mod startup;
 mod stats;
 mod table;
 mod tls;
+mod tls_clients;
 mod transfer;
 mod udp;
 
@@ -61,6 +62,9 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("exec-udp", exec::peers),
     ("tls", tls::bulk),
     ("tls-handshakes", tls::handshakes),
+    ("tls-resumed", tls_clients::resumed),
+    ("tls-idle", tls_clients::idle),
+    ("tls-start", tls_clients::start_up),
 ];
 
 /// Runs the named workloads, or all; an error when a target was missed.
