@@ -25,7 +25,8 @@ mod tls;
 const USAGE: &str =
     "usage: limit send PORT | recv PORT | recv-live PORT | both-connect PORT | both-listen PORT
        limit feed BYTES|inf [--pattern] | sink BYTES|inf [--pattern] [--on] | udp-send PORT
-       limit tls-send PORT | tls-recv PORT CERT KEY | tls-handshakes PORT COUNT | tls-identity CERT KEY
+       limit tls-send PORT | tls-recv PORT CERT KEY | tls-identity CERT KEY
+       limit tls-handshakes PORT COUNT | tls-resumed PORT COUNT | tls-idle PORT COUNT
        limit dtls-echo PORT SIZE SECONDS | dtls-echo-back PORT CERT KEY | echo-command SIZE";
 
 fn main() -> ExitCode {
@@ -58,6 +59,8 @@ fn run(args: &[&str]) -> std::io::Result<()> {
         ["tls-send", port] => tls::send(number(port)?),
         ["tls-recv", port, certificate, key] => tls::recv(number(port)?, certificate, key),
         ["tls-handshakes", port, count] => tls::handshakes(number(port)?, bytes(count)? as u32),
+        ["tls-resumed", port, count] => tls::resumed(number(port)?, bytes(count)? as u32),
+        ["tls-idle", port, count] => tls::idle(number(port)?, bytes(count)?),
         ["tls-identity", certificate, key] => tls::identity(certificate, key),
         ["dtls-echo", port, size, seconds] => {
             dtls::echo(number(port)?, bytes(size)? as usize, bytes(seconds)?)

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
@@ -9,7 +10,9 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
-use openssl::ssl::{ErrorCode, Ssl, SslContext, SslFiletype, SslMethod, SslStream};
+use openssl::ssl::{
+    ErrorCode, Ssl, SslContext, SslFiletype, SslMethod, SslSession, SslSessionCacheMode, SslStream,
+};
 use openssl::x509::{X509, X509NameBuilder};
 
 const BUFFER: usize = 256 * 1024;
@@ -64,6 +67,55 @@ pub(crate) fn handshakes(port: u16, count: u32) -> io::Result<()> {
     }
     let rate = f64::from(count) / began.elapsed().as_secs_f64();
     writeln!(io::stdout(), "{rate}")
+}
+
+/// The same with the session of a first one, all of TLS 1.3.
+#[expect(unsafe_code, reason = "sessions of a context are used with that context only")]
+pub(crate) fn resumed(port: u16, count: u32) -> io::Result<()> {
+    let kept: Arc<Mutex<Option<SslSession>>> = Arc::default();
+    let mut builder = SslContext::builder(SslMethod::tls_client())?;
+    builder.set_session_cache_mode(SslSessionCacheMode::CLIENT);
+    let keep = Arc::clone(&kept);
+    builder.set_new_session_callback(move |_, session| {
+        *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+    });
+    let context = builder.build();
+    let mut first = connect(port, &context)?;
+    let session = loop {
+        if let Some(session) = kept.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            break session;
+        }
+        first.ssl_read(&mut [0; 64]).map_err(io::Error::other)?;
+    };
+    let _ = first.shutdown();
+    let began = std::time::Instant::now();
+    for _ in 0..count {
+        let mut ssl = Ssl::new(&context)?;
+        // SAFETY: the session came from this context.
+        unsafe { ssl.set_session(&session)? };
+        let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        let mut tls = ssl.connect(socket).map_err(io::Error::other)?;
+        if !tls.ssl().session_reused() {
+            return Err(io::Error::other("the server began a new session"));
+        }
+        let _ = tls.shutdown();
+    }
+    let rate = f64::from(count) / began.elapsed().as_secs_f64();
+    writeln!(io::stdout(), "{rate}")
+}
+
+/// So many clients that made a handshake and say no more, until the input ends.
+pub(crate) fn idle(port: u16, count: u64) -> io::Result<()> {
+    let context = client()?;
+    let mut sockets = Vec::new();
+    for _ in 0..count {
+        let tls = connect(port, &context)?;
+        // What is kept of each is the socket: a library's memory would be this program's.
+        sockets.push(tls.get_ref().try_clone()?);
+    }
+    writeln!(io::stdout(), "ready")?;
+    io::copy(&mut io::stdin().lock(), &mut io::sink())?;
+    Ok(())
 }
 
 /// Writes a certificate for this machine, and its key.

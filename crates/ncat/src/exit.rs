@@ -1,7 +1,5 @@
 //! Exit codes.
 
-use std::process::ExitCode;
-
 /// How the program ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Exit {
@@ -19,18 +17,19 @@ pub enum Exit {
     Killed(i32),
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Done => Self::SUCCESS,
-            Exit::Network => Self::from(1),
-            Exit::Local => Self::from(2),
-            Exit::Command(code) => Self::from(code),
-            Exit::Signal(n) => Self::from(128 + n),
-            Exit::Killed(signal) => {
+impl Exit {
+    /// What the shell sees. After [`Exit::Killed`] it sees the signal: this does not return.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Network => 1,
+            Self::Local => 2,
+            Self::Command(code) => code,
+            Self::Signal(n) => 128 + n,
+            Self::Killed(signal) => {
                 #[cfg(unix)]
                 sys::signal::raise_default(signal);
-                Self::from(128u8.saturating_add(u8::try_from(signal).unwrap_or(0)))
+                128u8.saturating_add(u8::try_from(signal).unwrap_or(0))
             }
         }
     }

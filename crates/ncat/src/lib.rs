@@ -34,12 +34,16 @@ mod probe;
 mod progress;
 mod proxy;
 mod readiness;
+#[cfg(feature = "tls")]
+mod renewal;
 mod run;
 #[cfg(feature = "tls")]
 mod secure;
 #[cfg(not(feature = "tls"))]
 #[path = "secure_absent.rs"]
 mod secure;
+#[cfg(feature = "tls")]
+mod session_file;
 mod signals;
 #[cfg(feature = "tls")]
 mod starttls;

@@ -77,7 +77,7 @@ impl Listeners {
 
 /// Listens and serves.
 pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
-    let mut signals = Signals::new();
+    let mut signals = Signals::with_renewal(context.security.renewal(&context.plan));
     let launch = match exec::prepare(context) {
         Ok(launch) => launch,
         Err(error) => return context.open_failed(&error),
@@ -312,14 +312,18 @@ async fn open(context: &Context, spec: &Listen) -> Result<Listeners, OpenError> 
     }
 }
 
-/// The addresses to bind: one for a host, IPv6 then IPv4 wildcard without.
+/// The addresses to bind: one for a host; without, IPv6 then IPv4, every address or this machine's own.
 async fn addresses(spec: &Listen) -> Result<Vec<SocketAddr>, OpenError> {
     if let Some(host) = &spec.host {
         let found = resolve(host, spec.port, family(spec.family), spec.numeric).await?;
         return Ok(found.into_iter().take(1).collect());
     }
-    let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), spec.port);
-    let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), spec.port);
+    let (v6, v4) = match spec.loopback {
+        true => (Ipv6Addr::LOCALHOST, Ipv4Addr::LOCALHOST),
+        false => (Ipv6Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED),
+    };
+    let v6 = SocketAddr::new(IpAddr::V6(v6), spec.port);
+    let v4 = SocketAddr::new(IpAddr::V4(v4), spec.port);
     Ok(match spec.family {
         Family::Any => vec![v6, v4],
         Family::V4 => vec![v4],
@@ -336,6 +340,7 @@ fn bind_each<L>(
     at: impl Fn(&L) -> &gate::Address,
 ) -> Result<Vec<L>, OpenError> {
     let mut bound: Vec<L> = Vec::new();
+    let mut missing = None;
     let mut tries = COMMON_PORT_TRIES;
     let mut waiting = addrs.iter();
     while let Some(addr) = waiting.next() {
@@ -358,15 +363,23 @@ fn bind_each<L>(
         }
         match opened {
             Ok(listener) => bound.push(listener),
-            Err(OpenError::Bind { error, .. })
-                if addrs.len() > 1 && error.raw_os_error() == Some(EAFNOSUPPORT) =>
-            {
+            Err(OpenError::Bind { at, error }) if addrs.len() > 1 && is_missing(&error) => {
                 context.talk.debug(|| format!("this system has no {addr}: {}", words(&error)));
+                missing = Some(OpenError::Bind { at, error });
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(bound)
+    match missing {
+        Some(error) if bound.is_empty() => Err(error),
+        _ => Ok(bound),
+    }
+}
+
+/// The system does not have the family, or not on its loopback interface.
+fn is_missing(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    code == Some(EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 #[cfg(target_os = "linux")]

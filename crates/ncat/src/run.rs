@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,16 +35,16 @@ pub(crate) struct Context {
 }
 
 /// Runs `ncat` with these arguments, the program's name first.
-pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+pub fn main(args: impl Iterator<Item = OsString>) -> Exit {
     let started = Instant::now();
     let posixly_correct = std::env::var_os("POSIXLY_CORRECT").is_some();
     let mut raw = match flags::parse(args, posixly_correct) {
         Ok(Parsed::Run(raw)) => raw,
-        Ok(Parsed::Help) => return print(&flags::help()).into(),
-        Ok(Parsed::Version) => return print(&flags::version()).into(),
+        Ok(Parsed::Help) => return print(&flags::help()),
+        Ok(Parsed::Version) => return print(&flags::version()),
         Err(error) => {
             talk::put(&error.to_string());
-            return Exit::Local.into();
+            return Exit::Local;
         }
     };
     if let Some(script) = &raw.lua.internal {
@@ -61,13 +60,13 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(plan) => plan,
         Err(error) => {
             talk::put(&format!("Ncat: {error}\n"));
-            return Exit::Local.into();
+            return Exit::Local;
         }
     };
     if raw.explain {
-        return print(&plan::explain(&plan)).into();
+        return print(&plan::explain(&plan));
     }
-    run(plan, env, started).into()
+    run(plan, env, started)
 }
 
 /// Tells what is known of the filters, instead of a run.

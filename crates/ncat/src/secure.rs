@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::starttls::Preface;
 use crate::talk::{Talk, words};
+use crate::{renewal, session_file};
 
 /// What secures the connections of a run; nothing without `--ssl`.
 pub(crate) struct Security {
@@ -33,7 +34,7 @@ pub(crate) struct Security {
 enum Role {
     None,
     Client(Client),
-    Server(Arc<Server>),
+    Server(renewal::Current),
 }
 
 /// Why a connection is not secure.
@@ -82,7 +83,11 @@ impl Security {
         let role = match (&plan.tls, &plan.mode) {
             (None, _) => Role::None,
             (Some(spec), Mode::Connect(_) | Mode::Probe(_)) => {
-                Role::Client(Client::new(spec, keylog(gate, spec)?)?)
+                let resumption = spec.session.as_deref().map(|path| {
+                    session_file::open(path, gate, talk)
+                        .map_err(|reason| Unusable { reason, more: Vec::new() })
+                });
+                Role::Client(Client::new(spec, keylog(gate, spec)?, resumption.transpose()?)?)
             }
             (Some(spec), Mode::Listen(listen)) => {
                 let secrets = keylog(gate, spec)?;
@@ -90,16 +95,17 @@ impl Security {
                     tell_temporary(talk, spec);
                 }
                 let host = listen.host.as_deref().filter(|_| listen.vsock.is_none());
-                let server = Server::new(spec, host, secrets)?;
+                // Who serves one client sees nobody come back.
+                let server = Server::new(spec, host, secrets, listen.keep_open)?;
                 tell_own(talk, &server);
-                Role::Server(Arc::new(server))
+                Role::Server(Arc::new(Mutex::new(Arc::new(server))))
             }
         };
         if plan.tls.is_some() {
             talk.debug(|| format!("TLS by {}", tls::library()));
         }
         let preface = plan.tls.as_ref().and_then(Preface::of);
-        let proxies = plan.proxy_tls.as_ref().map(|spec| Client::new(spec, None)).transpose()?;
+        let proxies = plan.proxy_tls.as_ref().map(|spec| Client::new(spec, None, None)).transpose()?;
         Ok(Self { talk: talk.clone(), limit: plan.limits.connect_timeout, preface, role, proxies })
     }
 
@@ -118,6 +124,14 @@ impl Security {
             Role::Server(_) => Ok(Some(Box::new(Cookies::new()?))),
             _ => Ok(None),
         }
+    }
+
+    /// What to do at SIGHUP, where there is something.
+    pub(crate) fn renewal(&self, plan: &Plan) -> Option<Box<dyn Fn() + Send>> {
+        let (Role::Server(server), Some(spec)) = (&self.role, &plan.tls) else { return None };
+        let (server, spec, talk) = (Arc::clone(server), spec.clone(), self.talk.clone());
+        renewal::is_wanted(plan)
+            .then(|| Box::new(move || renewal::renew(&server, &spec, &talk)) as Box<_>)
     }
 
     /// Secures a connection we made, within the time for connecting; without TLS it is as it was.
@@ -154,7 +168,7 @@ impl Security {
     /// What secures clients' connections. Independent of us, so that others are served meanwhile.
     pub(crate) fn acceptor(&self) -> Acceptor {
         let server = match &self.role {
-            Role::Server(server) => Some(Arc::clone(server)),
+            Role::Server(server) => Some(renewal::current(server)),
             _ => None,
         };
         Acceptor { server, talk: self.talk.clone(), limit: self.limit }
@@ -238,7 +252,7 @@ fn keylog(gate: &Gatekeeper, spec: &TlsSpec) -> Result<Option<tls::Keylog>, Unus
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).map_err(|error| fail(words(&error)))?;
     let file: Mutex<File> = Mutex::new(file);
-    Ok(Some(Box::new(move |line| {
+    Ok(Some(Arc::new(move |line: &str| {
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         // A session is worth more than the possibility to read along.
         let _ = file.write_all(format!("{line}\n").as_bytes());
@@ -258,7 +272,7 @@ fn tell_temporary(talk: &Talk, spec: &TlsSpec) {
     });
 }
 
-fn tell_own(talk: &Talk, server: &Server) {
+pub(crate) fn tell_own(talk: &Talk, server: &Server) {
     let own = &server.fingerprints;
     talk.verbose(|| format!("SHA-1 fingerprint: {}", own.sha1));
     talk.verbose(|| format!("SHA-256 fingerprint: {}", own.sha256));
@@ -295,7 +309,11 @@ fn tell_secured(talk: &Talk, peer: &str, facts: &Facts, listens: bool) {
         let alpn = facts.alpn.as_deref().map_or("none".into(), safe);
         let name = facts.server_name.as_deref().map(safe);
         let name = name.map(|name| format!(", server name {name}")).unwrap_or_default();
-        format!("{}, cipher {}, group {group}, ALPN {alpn}{name}.", facts.version, facts.cipher)
+        let resumed = if facts.is_resumed { ", session resumed" } else { "" };
+        format!(
+            "{}, cipher {}, group {group}, ALPN {alpn}{name}{resumed}.",
+            facts.version, facts.cipher
+        )
     });
     for (depth, certificate) in facts.chain.iter().enumerate() {
         talk.verbose(|| format!("Certificate {depth}: {}", described(certificate)));
@@ -320,7 +338,7 @@ fn tell_secured(talk: &Talk, peer: &str, facts: &Facts, listens: bool) {
             "kernel": {
                 "send": facts.send == Worker::Kernel, "recv": facts.recv == Worker::Kernel,
             },
-            "server_name": facts.server_name, "verdict": facts.verdict.words(), "chain": chain,
+            "server_name": facts.server_name, "resumed": facts.is_resumed, "verdict": facts.verdict.words(), "chain": chain,
         }),
     );
 }

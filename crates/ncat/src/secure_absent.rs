@@ -52,6 +52,10 @@ impl Security {
         Ok(None)
     }
 
+    pub(crate) fn renewal(&self, _plan: &Plan) -> Option<Box<dyn Fn() + Send>> {
+        None
+    }
+
     pub(crate) async fn connect(
         &self,
         conn: Conn,

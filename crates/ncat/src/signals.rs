@@ -7,12 +7,40 @@ pub(crate) use unix::{Signals, on_totals_request};
 mod unix {
     use std::convert::Infallible;
     use std::future::Future;
-    use std::task::Poll;
+    use std::task::{Context, Poll};
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
     /// The signals that end the program. One that is ignored, as under nohup(1), stays ignored.
-    pub(crate) struct Signals(Vec<(i32, Signal)>);
+    pub(crate) struct Signals {
+        caught: Vec<(i32, Signal)>,
+        /// What SIGHUP asks for instead.
+        renewal: Option<Renewal>,
+    }
+
+    struct Renewal {
+        signal: Signal,
+        renew: Box<dyn Fn() + Send>,
+        /// SIGHUP also says that the terminal has gone; then it ends the program as ever.
+        ends_with_terminal: bool,
+    }
+
+    impl Renewal {
+        /// Renews at each signal; true when the terminal is gone.
+        fn is_hung_up(&mut self, cx: &mut Context<'_>) -> bool {
+            while self.signal.poll_recv(cx).is_ready() {
+                if self.ends_with_terminal && !has_terminal() {
+                    return true;
+                }
+                (self.renew)();
+            }
+            false
+        }
+    }
+
+    fn has_terminal() -> bool {
+        std::fs::File::open("/dev/tty").is_ok()
+    }
 
     impl Signals {
         pub(crate) fn new() -> Self {
@@ -26,13 +54,30 @@ mod unix {
                 .into_iter()
                 .filter(|kind| !sys::signal::is_ignored(kind.as_raw_value()))
                 .filter_map(|kind| Some((kind.as_raw_value(), signal(kind).ok()?)));
-            Self(caught.collect())
+            Self { caught: caught.collect(), renewal: None }
+        }
+
+        /// As [`Signals::new`], and SIGHUP calls `renew`, when there is one, while a signal is waited
+        /// for.
+        pub(crate) fn with_renewal(renew: Option<Box<dyn Fn() + Send>>) -> Self {
+            let hangup = SignalKind::hangup();
+            let is_ignored = sys::signal::is_ignored(hangup.as_raw_value());
+            let mut signals = Self::new();
+            if let Some((renew, signal)) = renew.zip(signal(hangup).ok()) {
+                signals.caught.retain(|(number, _)| *number != hangup.as_raw_value());
+                let ends_with_terminal = !is_ignored && has_terminal();
+                signals.renewal = Some(Renewal { signal, renew, ends_with_terminal });
+            }
+            signals
         }
 
         /// Waits for one; its number.
         pub(crate) fn next(&mut self) -> impl Future<Output = i32> + '_ {
             std::future::poll_fn(|cx| {
-                for (number, signal) in &mut self.0 {
+                if self.renewal.as_mut().is_some_and(|renewal| renewal.is_hung_up(cx)) {
+                    return Poll::Ready(SignalKind::hangup().as_raw_value());
+                }
+                for (number, signal) in &mut self.caught {
                     if signal.poll_recv(cx).is_ready() {
                         return Poll::Ready(*number);
                     }
@@ -62,6 +107,11 @@ pub(crate) struct Signals;
 #[cfg(not(unix))]
 impl Signals {
     pub(crate) fn new() -> Self {
+        Self
+    }
+
+    /// This system has no such request.
+    pub(crate) fn with_renewal(_renew: Option<Box<dyn Fn() + Send>>) -> Self {
         Self
     }
 

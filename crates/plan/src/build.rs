@@ -11,6 +11,7 @@ mod operands;
 mod proxy;
 mod proxy_server;
 mod rules;
+mod safe;
 mod sockets;
 mod starttls;
 mod tls;
@@ -53,13 +54,14 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(proxy::RULES, &facts)?;
     rules::check(proxy_server::RULES, &facts)?;
     rules::check(lua::RULES, &facts)?;
+    rules::check(safe::RULES, &facts)?;
     rules::check_later(&facts)?;
     let proxies = proxy::chain(&facts, &operands)?;
 
     Ok(Plan {
         sockets: proxy_server::sockets(&facts, sockets::options(&facts)),
         ready: sockets::ready(&facts, &operands),
-        tls: raw.tls.spec(transport(raw).is_message()),
+        tls: safe::tls(&facts),
         proxy_tls: proxy::tls(raw, &proxies),
         proxy_protocol: raw.proxy.protocol,
         exec: raw.exec.spec(&raw.lua),
@@ -95,10 +97,17 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
 ///
 /// For the generated compatibility page, so that it cannot forget one.
 pub fn refused_combinations() -> impl Iterator<Item = &'static str> {
-    let ours =
-        [broker::RULES, starttls::RULES, tls::RULES, proxy::RULES, proxy_server::RULES, lua::RULES]
-            .into_iter()
-            .flatten();
+    let ours = [
+        broker::RULES,
+        starttls::RULES,
+        tls::RULES,
+        proxy::RULES,
+        proxy_server::RULES,
+        lua::RULES,
+        safe::RULES,
+    ]
+    .into_iter()
+    .flatten();
     rules::names().chain(ours.map(|rule| rule.name))
 }
 
@@ -130,6 +139,7 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
     Listen {
         transport: transport(raw),
         host: operands.host,
+        loopback: safe::is_loopback(facts),
         port: operands.port,
         family: family(raw),
         numeric: raw.nodns,

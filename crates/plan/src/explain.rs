@@ -126,7 +126,10 @@ impl Page {
             }
             Some(path) if listen.transport.is_unix() => self.line("bind", format!("path {path:?}")),
             Some(host) => self.line("bind", format!("{host:?} {}", listen_port(listen.port))),
-            None => self.line("bind", format!("every address, {}", listen_port(listen.port))),
+            None => {
+                let which = if listen.loopback { "loopback addresses" } else { "every address" };
+                self.line("bind", format!("{which}, {}", listen_port(listen.port)));
+            }
         }
         if !listen.transport.is_unix() && listen.vsock.is_none() {
             self.line("families", family(listen.family));
@@ -244,6 +247,9 @@ impl Page {
         }
         if let Some(path) = &tls.keylog {
             self.line("tls secrets", format!("appended to {path:?}"));
+        }
+        if let Some(path) = &tls.session {
+            self.line("tls session", format!("kept in {path:?}"));
         }
     }
 

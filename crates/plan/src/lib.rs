@@ -211,6 +211,8 @@ pub struct Listen {
     pub transport: Transport,
     /// Host or path to bind; `None` = every address of the allowed families.
     pub host: Option<String>,
+    /// Without a host only the loopback addresses (`--safe`).
+    pub loopback: bool,
     /// Port; 0 = one chosen by the system.
     pub port: u16,
     /// Families to bind.

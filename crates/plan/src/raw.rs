@@ -83,6 +83,8 @@ pub struct RawArgs {
     pub json_fd: Option<u32>,
     /// `--progress`.
     pub progress: bool,
+    /// `--safe`.
+    pub safe: bool,
     /// `--explain`.
     pub explain: bool,
     /// Socket options, `--rate`, `--ready-fd`, sockets handed over.

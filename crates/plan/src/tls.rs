@@ -46,6 +46,8 @@ pub struct RawTls {
     pub require_pq: bool,
     /// `--ssl-keylog`.
     pub keylog: Option<PathBuf>,
+    /// `--ssl-session`.
+    pub session: Option<PathBuf>,
     /// `--ssl-strict-eof`.
     pub strict_end: bool,
     /// `--starttls`.
@@ -93,6 +95,8 @@ pub struct TlsSpec {
     pub require_pq: bool,
     /// Where the secrets are written, for programs that look into captures.
     pub keylog: Option<PathBuf>,
+    /// Where the session is kept from one run to the next.
+    pub session: Option<PathBuf>,
     /// An end without close_notify is an error.
     pub strict_end: bool,
     /// The protocol in which TLS begins; with the first byte when `None`.
@@ -132,6 +136,7 @@ impl RawTls {
             max: self.max,
             require_pq: self.require_pq,
             keylog: self.keylog.clone(),
+            session: self.session.clone(),
             strict_end: self.strict_end,
             starttls: self.starttls,
             datagrams,

@@ -34,6 +34,8 @@ pub mod socket;
 pub mod spawn;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod splice;
+#[cfg(target_os = "linux")]
+pub mod start;
 #[cfg(unix)]
 pub mod stdio;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -14,8 +14,9 @@ use plan::{KernelTls, PeerRule, Pin, TlsSpec, TlsVersion};
 use crate::dtls::{self, Dtls};
 use crate::error::{Error, SetupError, internal, reason_of};
 use crate::handshake::{Expect, Link, Waiting};
-use crate::identity::{self, Fingerprints};
+use crate::identity::{self, Fingerprints, Prompt, Temporary};
 use crate::secrets;
+use crate::session::{Resumption, Sessions};
 use crate::stage::{Notice, Tell, Tls};
 use crate::trust::{self, Finding};
 
@@ -23,7 +24,7 @@ use crate::trust::{self, Finding};
 const CIPHERS: &str = "ALL:!aNULL:!eNULL:!LOW:!EXP:!RC4:!MD5:@STRENGTH";
 
 /// Writes one line of secrets (`--ssl-keylog`).
-pub type Keylog = Box<dyn Fn(&str) + Send + Sync>;
+pub type Keylog = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The client's side.
 pub struct Client {
@@ -34,6 +35,7 @@ pub struct Client {
     strict_end: bool,
     require_pq: bool,
     kernel: KernelTls,
+    sessions: Option<Sessions>,
 }
 
 impl std::fmt::Debug for Client {
@@ -47,9 +49,13 @@ impl Client {
     ///
     /// # Errors
     /// What cannot be used, and why.
-    pub fn new(spec: &TlsSpec, keylog: Option<Keylog>) -> Result<Self, SetupError> {
+    pub fn new(
+        spec: &TlsSpec,
+        keylog: Option<Keylog>,
+        resumption: Option<Resumption>,
+    ) -> Result<Self, SetupError> {
         let mut builder = start([SslMethod::tls_client, SslMethod::dtls_client], spec, keylog)?;
-        identity::load(&mut builder, spec)?;
+        identity::load(&mut builder, spec, Prompt::Terminal)?;
         // Reading the system's store takes longer than a handshake.
         if spec.verify {
             trust::load(&mut builder, "--ssl-trustfile", spec.trust_file.as_ref())?;
@@ -57,8 +63,10 @@ impl Client {
         if !spec.alpn.is_empty() {
             builder.set_alpn_protos(&wire_list(&spec.alpn)).map_err(of_option("--ssl-alpn"))?;
         }
+        let sessions = resumption.map(|resumption| Sessions::new(&mut builder, spec, resumption));
         Ok(Self {
             context: builder.build(),
+            sessions,
             server_name: spec.server_name.clone(),
             verifies: spec.verify,
             pins: spec.pins.clone().into(),
@@ -91,11 +99,21 @@ impl Client {
             trust::expect_name(&mut ssl, name)?;
         }
         let finding = Finding::watch(&mut ssl, mode);
+        if let Some(sessions) = &self.sessions {
+            sessions.offer(&mut ssl, name)?;
+        }
         ssl.set_connect_state();
         let link = if conn.shape == Shape::Message {
             Link::Datagrams(Dtls::new(ssl, conn, false)?)
         } else {
-            Link::Stream(Tls::new(ssl, conn, self.strict_end, self.kernel, Arc::new(tell) as Tell)?)
+            Link::Stream(Tls::new(
+                ssl,
+                conn,
+                self.strict_end,
+                false,
+                self.kernel,
+                Arc::new(tell) as Tell,
+            )?)
         };
         let expect = Expect::Server { verified: self.verifies, pins: Arc::clone(&self.pins) };
         Ok(Waiting::new(link, finding, expect, self.require_pq, self.kernel))
@@ -115,6 +133,10 @@ pub struct Server {
     strict_end: bool,
     require_pq: bool,
     kernel: KernelTls,
+    /// Clients may come back, and spare both the certificates.
+    gives_tickets: bool,
+    temporary: Option<Temporary>,
+    keylog: Option<Keylog>,
 }
 
 impl std::fmt::Debug for Server {
@@ -124,7 +146,8 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Reads the files the plan names; without a certificate makes one for `host`.
+    /// Reads the files the plan names; without a certificate makes one for `host`. With `gives_tickets`
+    /// clients can resume their sessions.
     ///
     /// # Errors
     /// What cannot be used, and why.
@@ -132,13 +155,37 @@ impl Server {
         spec: &TlsSpec,
         host: Option<&str>,
         keylog: Option<Keylog>,
+        gives_tickets: bool,
     ) -> Result<Self, SetupError> {
-        let mut builder = start([SslMethod::tls_server, SslMethod::dtls_server], spec, keylog)?;
-        let loaded = identity::load(&mut builder, spec)?;
-        let is_temporary = loaded.is_none();
-        let fingerprints = match loaded {
-            Some(loaded) => loaded,
-            None => identity::generate(&mut builder, host, spec.key_type)?,
+        let temporary = match &spec.certificate {
+            Some(_) => None,
+            None => Some(Temporary::generate(host, spec.key_type)?),
+        };
+        Self::assemble(spec, keylog, gives_tickets, temporary, Prompt::Terminal)
+    }
+
+    /// The same with what is in the files now. Sessions of before are not resumed: whom they
+    /// trusted may be trusted no more. Nobody is asked for a passphrase.
+    ///
+    /// # Errors
+    /// What cannot be used, and why; this one is as it was.
+    pub fn renewed(&self, spec: &TlsSpec) -> Result<Self, SetupError> {
+        let (keylog, temporary) = (self.keylog.clone(), self.temporary.clone());
+        Self::assemble(spec, keylog, self.gives_tickets, temporary, Prompt::Nobody)
+    }
+
+    fn assemble(
+        spec: &TlsSpec,
+        keylog: Option<Keylog>,
+        gives_tickets: bool,
+        temporary: Option<Temporary>,
+        prompt: Prompt,
+    ) -> Result<Self, SetupError> {
+        let mut builder =
+            start([SslMethod::tls_server, SslMethod::dtls_server], spec, keylog.clone())?;
+        let fingerprints = match &temporary {
+            Some(temporary) => temporary.install(&mut builder)?,
+            None => identity::load(&mut builder, spec, prompt)?.unwrap_or_default(),
         };
         let asks = spec.verify || !spec.allow.is_empty();
         if spec.verify {
@@ -147,7 +194,8 @@ impl Server {
         // A client that begins again in the middle could do so for ever; TLS 1.3 has no such thing.
         builder.set_options(SslOptions::NO_RENEGOTIATION);
         // A client that closes with tickets unread resets the connection, and what it had sent may be
-        // lost with it; nor is there a store of sessions, which would only grow.
+        // lost with it: the stage sends them before data (docs/decisions/0014-tickets-before-data.md).
+        // Nor is there a store of sessions, which would only grow: tickets hold all there is to know.
         builder.set_num_tickets(0).map_err(of_option("session"))?;
         builder.set_session_cache_mode(SslSessionCacheMode::OFF);
         builder.set_session_id_context(b"ncat").map_err(of_option("session"))?;
@@ -167,13 +215,16 @@ impl Server {
         Ok(Self {
             context: builder.build(),
             fingerprints,
-            is_temporary,
+            is_temporary: temporary.is_some(),
             verify,
             allow: spec.allow.clone().into(),
             checks_chain: spec.verify,
             strict_end: spec.strict_end,
             require_pq: spec.require_pq,
             kernel: spec.kernel,
+            gives_tickets,
+            temporary,
+            keylog,
         })
     }
 
@@ -198,7 +249,9 @@ impl Server {
         let link = if conn.shape == Shape::Message {
             Link::Datagrams(Dtls::new(ssl, conn, true)?)
         } else {
-            Link::Stream(Tls::new(ssl, conn, self.strict_end, self.kernel, Arc::new(tell) as Tell)?)
+            let tell = Arc::new(tell) as Tell;
+            let (strict, tickets) = (self.strict_end, self.gives_tickets);
+            Link::Stream(Tls::new(ssl, conn, strict, tickets, self.kernel, tell)?)
         };
         let allow = Arc::clone(&self.allow);
         let expect = Expect::Client { verified: self.checks_chain, allow };

@@ -91,6 +91,8 @@ pub struct Facts {
     pub send: Worker,
     /// Who opens the records that come.
     pub recv: Worker,
+    /// An earlier session goes on: certificates were exchanged and checked then.
+    pub is_resumed: bool,
 }
 
 impl Facts {
@@ -116,6 +118,7 @@ impl Facts {
             verdict,
             send: Worker::User("not asked yet"),
             recv: Worker::User("not asked yet"),
+            is_resumed: ssl.session_reused(),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! What the safe bindings of OpenSSL leave out: the name of the key exchange's group, what counts for
-//! the kernel's records, what is particular to DTLS, and reading into memory that nobody has written to.
+//! What the safe bindings of OpenSSL leave out: the name of the key exchange's group, sessions and
+//! tickets, what counts for the kernel's records, what is particular to DTLS, and reading into memory
+//! that nobody has written to.
 
 #![expect(unsafe_code, reason = "some functions of OpenSSL, and the length of a buffer it filled")]
 
@@ -11,7 +12,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
-use openssl::ssl::{Error, SslRef, SslStream};
+use openssl::ssl::{Error, SslRef, SslSession, SslStream};
+use openssl::x509::{X509, X509Ref};
 
 /// `SSL_CTRL_GET_NEGOTIATED_GROUP` of OpenSSL 3's `ssl.h`, there since 3.0.
 const GET_NEGOTIATED_GROUP: c_int = 134;
@@ -41,6 +43,10 @@ unsafe extern "C" {
     fn DTLSv1_listen(ssl: *mut openssl_sys::SSL, client: *mut BioAddr) -> c_int;
     fn BIO_ADDR_new() -> *mut BioAddr;
     fn BIO_ADDR_free(address: *mut BioAddr);
+    /// Since OpenSSL 3.0; 0 where there is no such thing (before TLS 1.3).
+    fn SSL_new_session_ticket(ssl: *mut openssl_sys::SSL) -> c_int;
+    /// The certificate stays the session's; null when it has none.
+    fn SSL_SESSION_get0_peer(session: *mut openssl_sys::SSL_SESSION) -> *mut openssl_sys::X509;
 }
 
 /// The name of the group, such as `x25519` or `X25519MLKEM768`; `None` when keys came another way.
@@ -78,6 +84,33 @@ pub(crate) fn has_short_records(ssl: &SslRef) -> bool {
     ssl.session().is_some_and(|session| unsafe {
         SSL_SESSION_get_max_fragment_length(session.as_ptr()) != 0
     })
+}
+
+/// Has a ticket sent before the data that is written next. Before TLS 1.3 there is nothing to do:
+/// there it was part of the handshake.
+pub(crate) fn schedule_ticket(ssl: &SslRef) {
+    // SAFETY: the pointer is that of a live connection, which nobody else uses meanwhile: its owner
+    // has lent it to us.
+    unsafe { SSL_new_session_ticket(ssl.as_ptr()) };
+}
+
+/// Offers the server to go on with a session.
+pub(crate) fn resume(ssl: &mut SslRef, session: &SslSession) -> Result<(), ErrorStack> {
+    // SAFETY: a session that was read from its encoding belongs to no context that it could outlive.
+    unsafe { ssl.set_session(session) }
+}
+
+/// The server's certificate, as it was when the session began.
+pub(crate) fn session_peer(session: &SslSession) -> Option<X509> {
+    let session: &openssl::ssl::SslSessionRef = session;
+    // SAFETY: the pointer is that of a live session, which is only read.
+    let peer = unsafe { SSL_SESSION_get0_peer(session.as_ptr()) };
+    if peer.is_null() {
+        return None;
+    }
+    // SAFETY: it is not null and lives as long as the session, which is borrowed; `to_owned` takes a
+    // reference of our own.
+    Some(unsafe { X509Ref::from_ptr(peer) }.to_owned())
 }
 
 /// Adds one record's plaintext to `buf`, as far as it fits below `max` bytes. To clear the memory first

@@ -30,7 +30,7 @@ const SERIAL_BITS: i32 = 127;
 const RSA_BITS: u32 = 2048;
 
 /// A certificate's digests, as they are shown.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Fingerprints {
     /// SHA-256, hexadecimal with colons.
     pub sha256: String,
@@ -51,10 +51,11 @@ fn fingerprints(certificate: &X509) -> Fingerprints {
 pub(crate) fn load(
     builder: &mut SslContextBuilder,
     spec: &TlsSpec,
+    prompt: Prompt,
 ) -> Result<Option<Fingerprints>, SetupError> {
     let (Some(certificate), Some(key)) = (&spec.certificate, &spec.key) else { return Ok(None) };
     let chain = trust::certificates("--ssl-cert", certificate)?;
-    let private = private_key(key, spec.passphrase_file.as_ref())?;
+    let private = private_key(key, spec.passphrase_file.as_ref(), prompt)?;
     let fail =
         |stack: ErrorStack| SetupError::of_file("--ssl-cert", certificate, reason_of(&stack));
     let mut chain = chain.into_iter();
@@ -82,7 +83,11 @@ pub(crate) fn load(
     Ok(Some(shown))
 }
 
-fn private_key(path: &PathBuf, passphrase: Option<&PathBuf>) -> Result<PKey<Private>, SetupError> {
+fn private_key(
+    path: &PathBuf,
+    passphrase: Option<&PathBuf>,
+    prompt: Prompt,
+) -> Result<PKey<Private>, SetupError> {
     let pem = read("--ssl-key", path)?;
     let fail = |reason: String| SetupError::of_file("--ssl-key", path, reason);
     if let Some(file) = passphrase {
@@ -95,7 +100,8 @@ fn private_key(path: &PathBuf, passphrase: Option<&PathBuf>) -> Result<PKey<Priv
     }
     // OpenSSL asks on the terminal; without one it would take the passphrase from standard input.
     let is_encrypted = pem.windows(9).any(|window| window == b"ENCRYPTED");
-    if is_encrypted && !has_terminal() {
+    let is_asked = prompt == Prompt::Terminal && has_terminal();
+    if is_encrypted && !is_asked {
         let error =
             fail("it is encrypted, and there is no terminal to ask for the passphrase".into());
         return Err(error.hint("--ssl-passphrase-file FILE has it in its first line"));
@@ -109,18 +115,41 @@ fn has_terminal() -> bool {
     cfg!(unix) && std::fs::File::open(Path::new("/dev/tty")).is_ok()
 }
 
-/// Makes a certificate for `host`, or for this machine, that signs itself.
-pub(crate) fn generate(
-    builder: &mut SslContextBuilder,
-    host: Option<&str>,
-    kind: KeyType,
-) -> Result<Fingerprints, SetupError> {
-    let made = make(host, kind).and_then(|(certificate, key)| {
-        builder.set_certificate(&certificate)?;
-        builder.set_private_key(&key)?;
-        Ok(fingerprints(&certificate))
-    });
-    made.map_err(|stack| SetupError::new("temporary certificate", reason_of(&stack)))
+/// Whether a passphrase may be asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Prompt {
+    /// On the terminal, where there is one.
+    Terminal,
+    /// Clients are being served, and would wait.
+    Nobody,
+}
+
+/// A certificate made for one run, with its key.
+#[derive(Clone)]
+pub(crate) struct Temporary {
+    certificate: X509,
+    key: PKey<Private>,
+}
+
+impl Temporary {
+    /// For `host`, or for this machine; it signs itself.
+    pub(crate) fn generate(host: Option<&str>, kind: KeyType) -> Result<Self, SetupError> {
+        let (certificate, key) = make(host, kind).map_err(unusable)?;
+        Ok(Self { certificate, key })
+    }
+
+    pub(crate) fn install(
+        &self,
+        builder: &mut SslContextBuilder,
+    ) -> Result<Fingerprints, SetupError> {
+        builder.set_certificate(&self.certificate).map_err(unusable)?;
+        builder.set_private_key(&self.key).map_err(unusable)?;
+        Ok(fingerprints(&self.certificate))
+    }
+}
+
+fn unusable(stack: ErrorStack) -> SetupError {
+    SetupError::new("temporary certificate", reason_of(&stack))
 }
 
 fn make(host: Option<&str>, kind: KeyType) -> Result<(X509, PKey<Private>), ErrorStack> {

@@ -14,6 +14,7 @@ mod identity;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(dead_code))]
 mod keys;
 mod secrets;
+mod session;
 mod stage;
 mod trust;
 mod wire;
@@ -24,6 +25,7 @@ pub use error::{Error, SetupError};
 pub use facts::{Certificate, Facts, Verdict, Worker};
 pub use handshake::{Secured, Waiting};
 pub use identity::Fingerprints;
+pub use session::Resumption;
 pub use stage::Notice;
 
 /// The library and its version, as it names itself.

@@ -86,6 +86,8 @@ pub(crate) struct Tls {
     /// What broke receiving after the bytes that were given out.
     failure: Option<io::Error>,
     strict_end: bool,
+    /// A ticket is still to be sent, before the first data.
+    owes_ticket: bool,
     tell: Tell,
     kernel: Kernel,
     /// Why the kernel will do nothing, if that is known before the handshake.
@@ -113,6 +115,7 @@ impl Tls {
         mut ssl: Ssl,
         inner: Conn,
         strict_end: bool,
+        owes_ticket: bool,
         kernel: KernelTls,
         tell: Tell,
     ) -> Result<Self, Error> {
@@ -135,6 +138,7 @@ impl Tls {
             ended: false,
             failure: None,
             strict_end,
+            owes_ticket,
             tell,
             kernel: Kernel::default(),
             hindrance,
@@ -350,6 +354,11 @@ impl Tls {
 
     /// Puts the front of `queue` into records, about a batch of it.
     fn write(&mut self, queue: &VecDeque<Bytes>) -> Result<(), ssl::Error> {
+        if std::mem::take(&mut self.owes_ticket) {
+            // Who reads the data reads the ticket before it; who closes with the data unread resets
+            // the connection with or without a ticket.
+            ffi::schedule_ticket(self.ssl.ssl());
+        }
         let mut pieces = queue.iter().filter(|piece| !piece.is_empty()).peekable();
         let mut gathered = BytesMut::new();
         while let Some(piece) = pieces.next() {

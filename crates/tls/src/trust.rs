@@ -117,7 +117,8 @@ impl Finding {
     pub(crate) fn error(&self) -> Option<Error> {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         noted.map(|(result, certificate)| Error::Verification {
-            reason: result.error_string().to_owned(),
+            // Newer libraries say it twice: the hint is about the clock.
+            reason: result.error_string().replace(" or the system clock is incorrect", ""),
             certificate,
             hint: verification_hint(result),
         })

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::step::{Steps, cargo, find_program, root};
-use crate::test;
+use crate::step::{Steps, cargo, cargo_daily, find_program, root, target_dir};
+use crate::{step, test};
 
 /// Systems whose types are checked without a machine of theirs.
 const CROSS_TARGETS: [&str; 3] =
     ["x86_64-pc-windows-gnu", "aarch64-apple-darwin", "x86_64-unknown-freebsd"];
-/// For Windows there is no OpenSSL here whose headers would do; for the others Debian's do.
+/// For Windows there is no OpenSSL here whose headers would do; for the others Debian's do, if none is
+/// built from source.
 const WITHOUT_TLS: [&str; 3] = ["--no-default-features", "--features", "ncat/exec,ncat/progress"];
 /// Whose Windows tests run under Wine: what is the same everywhere, and the program.
 const WINE_PACKAGES: [&str; 4] = ["gate", "plan", "proto", "ncat"];
@@ -24,6 +25,12 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let mut steps = Steps::default();
     let without_features = ["check", "-p", "ncat", "--no-default-features"];
     steps.command("no default features", cargo(without_features));
+    for feature in ["exec", "progress", "tls"] {
+        let alone = ["check", "-p", "ncat", "--no-default-features", "--features", feature];
+        steps.command(&format!("only {feature}"), cargo_daily(alone));
+    }
+    steps.step("no TLS: what it says", without_tls);
+    steps.step("release build", || test::run(&["--vendored".to_owned()]));
     match find_program("cargo-deny") {
         Some(_) => steps.command("licences", cargo(["deny", "check"])),
         None => steps.skip("licences: cargo-deny is not installed"),
@@ -36,6 +43,21 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     test::run(&[]).and(others)
 }
 
+/// A build without TLS, and that it refuses the options in words of its own.
+fn without_tls() -> Result<(), String> {
+    let build = ["--no-default-features", "--features", "exec,progress"];
+    // Apart from the builds with it, which would have to be made again.
+    let apart = target_dir().join("without-tls");
+    let mut build_it = cargo([&["build", "-p", "ncat"], &build[..]].concat());
+    build_it.env("CARGO_TARGET_DIR", &apart);
+    step::run(build_it)?;
+    let tests = ["test", "-p", "integration", "--no-default-features", "--test", "no_tls"];
+    let program = apart.join("debug").join(format!("ncat{}", std::env::consts::EXE_SUFFIX));
+    let mut tests = cargo(tests);
+    tests.env("NCAT_BIN", program);
+    step::run(tests)
+}
+
 fn other_systems(steps: &mut Steps) {
     let Some(xcargo) = xcargo() else {
         steps.skip("other systems: no xcargo; name it in XCARGO");
@@ -43,7 +65,7 @@ fn other_systems(steps: &mut Steps) {
     };
     let run = |args: &[&str]| {
         let mut command = Command::new(&xcargo);
-        command.args(args).current_dir(root());
+        command.args(args).current_dir(root()).env("OPENSSL_NO_VENDOR", "1");
         command
     };
     for target in CROSS_TARGETS {

@@ -12,12 +12,33 @@ pub(crate) fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
+/// Where cargo builds: as told, else `target` of the workspace.
+pub(crate) fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// The cargo that runs us, started in the workspace's directory.
 pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(args).current_dir(root());
     command
+}
+
+/// The same for the program under test and its tests: with the system's OpenSSL, where there is one.
+/// To build our own takes minutes.
+pub(crate) fn cargo_daily<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = cargo(args);
+    if has_openssl() {
+        command.env("OPENSSL_NO_VENDOR", "1");
+    }
+    command
+}
+
+/// Whether the system has OpenSSL's headers where a compiler looks for them, or says where they are.
+fn has_openssl() -> bool {
+    let is_named = std::env::var_os("OPENSSL_DIR").is_some();
+    is_named || find_program("/usr/include/openssl/ssl.h").is_some()
 }
 
 /// Where a program of this name is. Looks beyond `PATH`: `ip` is in `/usr/sbin`, which users lack.

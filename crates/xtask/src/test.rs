@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 
 use crate::peers;
-use crate::step::{Steps, cargo};
+use crate::step::{Steps, cargo, cargo_daily, target_dir};
 
 /// Runs all steps, then says how many tests passed and failed, if they were really counted.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     match args {
         [] => {}
         [arg] if arg == "--guest" => return guest(),
-        [arg, ..] => return Err(format!("test takes only --guest, not {arg:?}")),
+        [arg] if arg == "--vendored" => return vendored(),
+        [arg, ..] => return Err(format!("test takes --guest or --vendored, not {arg:?}")),
     }
     let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
     let mut steps = Steps::default();
@@ -29,15 +31,14 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     steps.command("fmt", cargo(["fmt", "--all", "--check"]));
     steps.command(
         "clippy",
-        cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        cargo_daily(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     );
-    let mut docs = cargo(["doc", "--workspace", "--no-deps"]);
+    let mut docs = cargo_daily(["doc", "--workspace", "--no-deps"]);
     docs.env("RUSTDOCFLAGS", "-D warnings");
     steps.command("docs", docs);
-    steps.command("release build", cargo(["build", "--release", "-p", "ncat"]));
 
     // The fuzz targets' seeds are replayed by the tests of crates/fuzz-checks.
-    let mut tests = cargo(["test", "--workspace", "--no-fail-fast"]);
+    let mut tests = cargo_daily(["test", "--workspace", "--no-fail-fast"]);
     tests.env("NCAT_BIG", "1");
     if in_ci {
         tests.env("NCAT_REQUIRE_PEERS", "1");
@@ -46,20 +47,6 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     steps.step("tests", || {
         counted = count(tests)?;
         counted.ended_well()
-    });
-    // The same program with TLS, which is not in the default build yet.
-    steps.command("build with TLS", cargo(["build", "-p", "ncat", "--features", "tls"]));
-    let with_tls = ["--test", "tls", "--test", "dtls", "--test", "ending"];
-    let with_tls = [&["-p", "integration", "--features", "tls"][..], &with_tls].concat();
-    let mut tests = cargo([&["test", "--no-fail-fast"][..], &with_tls].concat());
-    if in_ci {
-        tests.env("NCAT_REQUIRE_PEERS", "1");
-    }
-    steps.step("tests with TLS", || {
-        let more = count(tests)?;
-        more.ended_well()?;
-        counted.add(more);
-        Ok(())
     });
     counted.skips.iter().for_each(|skip| steps.skip(skip));
 
@@ -78,12 +65,33 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
 /// Only the tests that need another kernel (SCTP, vsock); here a missing tool is a failure.
 fn guest() -> Result<(), String> {
     let mut steps = Steps::default();
-    steps.command("build", cargo(["build", "-p", "ncat"]));
-    let mut tests = cargo(["test", "-p", "integration", "--test", "guest"]);
+    steps.command("build", cargo_daily(["build", "-p", "ncat"]));
+    let mut tests = cargo_daily(["test", "-p", "integration", "--test", "guest"]);
     tests.env("NCAT_REQUIRE_GUEST", "1");
     steps.command("guest", tests);
     steps.finish()
 }
+
+/// The program as it is shipped, with an OpenSSL of its own, and what of it has to do with TLS. The
+/// test's own peer keeps the system's OpenSSL, so that two versions talk to each other.
+fn vendored() -> Result<(), String> {
+    let mut steps = Steps::default();
+    steps.command("release build", cargo(["build", "--release", "-p", "ncat"]));
+    let mut tests =
+        cargo_daily([&["test", "--no-fail-fast", "-p", "integration"], WITH_TLS].concat());
+    let program = Path::new("release").join(format!("ncat{}", std::env::consts::EXE_SUFFIX));
+    tests.env("NCAT_BIN", target_dir().join(program));
+    let mut counted = Counted::default();
+    steps.step("TLS tests of the release build", || {
+        counted = count(tests)?;
+        counted.ended_well()
+    });
+    counted.skips.iter().for_each(|skip| steps.skip(skip));
+    steps.finish()
+}
+
+/// Test programs with TLS in them.
+const WITH_TLS: &[&str] = &["--test", "tls", "--test", "ending"];
 
 /// One run of all tests.
 #[derive(Default)]
@@ -95,11 +103,6 @@ struct Counted {
 }
 
 impl Counted {
-    fn add(&mut self, more: Self) {
-        self.tally.add(&more.tally);
-        self.skips.extend(more.skips);
-    }
-
     fn ended_well(&self) -> Result<(), String> {
         if !self.status.success() {
             return Err(format!("cargo test: {}", self.status));
@@ -137,13 +140,6 @@ impl Tally {
             }
             _ => {}
         }
-    }
-
-    fn add(&mut self, more: &Self) {
-        self.begun += more.begun;
-        self.ended += more.ended;
-        self.passed += more.passed;
-        self.failed += more.failed;
     }
 
     fn is_complete(&self) -> bool {

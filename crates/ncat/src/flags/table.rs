@@ -8,6 +8,7 @@ mod lua;
 mod options;
 mod proxy;
 mod proxy_server;
+mod safe;
 mod sockets;
 mod starttls;
 mod talk;
@@ -28,6 +29,7 @@ pub fn items() -> impl Iterator<Item = &'static Item> {
         exec::ITEMS,
         proxy::ITEMS,
         lua::ITEMS,
+        safe::ITEMS,
         tls::ITEMS,
         starttls::ITEMS,
         ktls::ITEMS,

@@ -1,6 +1,7 @@
 //! Rules about TLS.
 
 use super::rules::{Facts, Rule, rule, rule_with};
+use super::safe;
 use crate::{DTLS_DATAGRAM_MAX, PeerRule, TlsVersion};
 
 /// What a name of ALPN may have, in bytes (RFC 7301, section 3.1), and their list with its lengths.
@@ -21,7 +22,10 @@ fn misplaced(facts: &Facts<'_>) -> Option<(&'static str, &'static str, &'static 
         (!tls.allow.is_empty(), "--ssl-allow", "it says which clients are let in"),
         (tls.key_type.is_some(), "--ssl-keytype", "clients make no certificate"),
     ];
-    let clients = [(!tls.pins.is_empty(), "--ssl-pin", "clients are let in by --ssl-allow")];
+    let clients = [
+        (!tls.pins.is_empty(), "--ssl-pin", "clients are let in by --ssl-allow"),
+        (tls.session.is_some(), "--ssl-session", "-k gives clients tickets without being told"),
+    ];
     let (mode, options): (_, &[_]) =
         if facts.listen { ("-l", &clients) } else { ("connect", &servers) };
     let found = options.iter().find(|(given, ..)| *given);
@@ -38,7 +42,7 @@ fn allows_unverified_names(facts: &Facts<'_>) -> bool {
 /// A check of a name without a name.
 fn verifies_nobody(facts: &Facts<'_>) -> bool {
     let tls = &facts.raw.tls;
-    let verifies = tls.verify || !tls.trust_files.is_empty();
+    let verifies = tls.verify || !tls.trust_files.is_empty() || safe::verifies(facts);
     !facts.listen && (facts.unix || facts.vsock) && verifies && tls.server_name.is_none()
 }
 
@@ -66,7 +70,7 @@ pub(super) const RULES: &[Rule] = &[
          them, as h2,http/1.1",
     ),
     rule_with(
-        "--ssl-client-ca, --ssl-allow or --ssl-keytype without -l; --ssl-pin with -l",
+        "--ssl-client-ca, --ssl-allow or --ssl-keytype without -l; --ssl-pin or --ssl-session with -l",
         |f| misplaced(f).is_some(),
         |f| {
             let (option, mode, why) = misplaced(f).unwrap_or_default();

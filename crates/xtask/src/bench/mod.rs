@@ -5,7 +5,7 @@
 //! or machines are not comparable; the ratios of one run are.
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use child::{Child, Stdio2};
@@ -28,6 +28,7 @@ mod startup;
 mod stats;
 mod table;
 mod tls;
+mod tls_clients;
 mod transfer;
 mod udp;
 
@@ -63,6 +64,9 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("tls", tls::bulk),
     ("tls-handshakes", tls::handshakes),
     ("dtls", dtls::echo),
+    ("tls-resumed", tls_clients::resumed),
+    ("tls-idle", tls_clients::idle),
+    ("tls-start", tls_clients::start_up),
 ];
 
 /// Runs the named workloads, or all; an error when a target was missed.
@@ -115,8 +119,8 @@ fn restart_urgent(args: &[String]) -> io::Error {
 }
 
 fn measure(quick: bool, urgent: bool, names: &[&str]) -> io::Result<Report> {
-    let target = target_dir();
-    build(names.iter().any(|id| needs_tls(id)))?;
+    let target = crate::step::target_dir();
+    build()?;
     let scratch = target.join("bench");
     std::fs::create_dir_all(&scratch)?;
     let release = target.join("release");
@@ -140,7 +144,7 @@ fn measure(quick: bool, urgent: bool, names: &[&str]) -> io::Result<Report> {
         report.facts.push((peer.name.to_owned(), what));
     }
     for (id, workload) in WORKLOADS {
-        if names.contains(id) || names.is_empty() && !needs_tls(id) {
+        if names.is_empty() || names.contains(id) {
             let start = std::time::Instant::now();
             eprintln!("bench: {id} ...");
             let section = workload(&context)?;
@@ -154,32 +158,18 @@ fn measure(quick: bool, urgent: bool, names: &[&str]) -> io::Result<Report> {
     Ok(report)
 }
 
-/// Workloads that the default build cannot do yet: measured when they are named.
-fn needs_tls(id: &str) -> bool {
-    id.starts_with("tls") || id.starts_with("dtls")
-}
-
 /// The programs must be those of this source, built as they are shipped.
-fn build(with_tls: bool) -> io::Result<()> {
+fn build() -> io::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--release", "-p", "limit"]);
     if std::env::var_os("NCAT_BIN").is_none() {
         command.args(["-p", "ncat"]);
-        if with_tls {
-            command.args(["--features", "ncat/tls"]);
-        }
     }
     match command.status()?.success() {
         true => Ok(()),
         false => Err(io::Error::other("the programs to measure do not build")),
     }
-}
-
-/// Where cargo builds: as told, else `target` of the workspace this program was built from.
-fn target_dir() -> PathBuf {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(default, PathBuf::from)
 }
 
 /// Ten thousand clients need as many descriptors here; what is not granted shows in the row.

@@ -12,8 +12,8 @@ use super::peers::{LIMIT, NCAT, SOCAT_1M};
 use super::report::{Fault, Metric, OURS, Row, Section, State, brief, full};
 use super::transfer::{InputFile, METRICS, figures};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-const S_SERVER: &str = "openssl s_server";
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const S_SERVER: &str = "openssl s_server";
 
 /// A certificate with its key, for every tool the same; removed with this value.
 pub(super) struct Identity {
@@ -42,7 +42,7 @@ impl Drop for Identity {
 }
 
 /// Arguments of a tool that receives from one client, or from many.
-fn receiver(peer: &str, port: u16, own: &Identity, many: bool) -> String {
+pub(super) fn receiver(peer: &str, port: u16, own: &Identity, many: bool) -> String {
     let (certificate, key) = (own.certificate.display(), own.key.display());
     match peer {
         SOCAT_1M => format!(
@@ -69,7 +69,12 @@ fn sender(peer: &str, port: u16) -> String {
     }
 }
 
-fn start(context: &Context, peer: &str, args: &str, stdio: Stdio2) -> Result<Child, Fault> {
+pub(super) fn start(
+    context: &Context,
+    peer: &str,
+    args: &str,
+    stdio: Stdio2,
+) -> Result<Child, Fault> {
     let known = context.peers.iter().find(|known| known.name == peer);
     let program = known.map_or_else(|| "/usr/bin/openssl".into(), |known| known.program.clone());
     let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();

@@ -4,7 +4,7 @@ use super::super::item::{Group, Item};
 use super::super::values;
 
 /// The options of this theme.
-pub(super) const ITEMS: &[Item] = &[
+pub(super) static ITEMS: &[Item] = &[
     Item::flag(|raw| raw.broker.broker = true)
         .long("broker")
         .doc(Group::Listening, "Enable Ncat's connection brokering mode")

@@ -4,7 +4,7 @@ use super::super::item::{Group, Item};
 use super::super::values;
 
 /// The options of this theme.
-pub(super) const ITEMS: &[Item] = &[
+pub(super) static ITEMS: &[Item] = &[
     Item::flag(|raw| raw.crlf = true)
         .short('C')
         .long("crlf")

@@ -13,7 +13,7 @@ const fn brought(item: Item) -> Item {
 }
 
 /// The options of this theme.
-pub(super) const ITEMS: &[Item] = &[
+pub(super) static ITEMS: &[Item] = &[
     brought(Item::with_value("command", |raw, given| {
         raw.exec.exec.push(given.value.to_owned());
         Ok(())

@@ -4,7 +4,7 @@ use super::super::item::{Group, Item};
 use super::super::{socket_values as sizes, values};
 
 /// The options of this theme.
-pub(super) const ITEMS: &[Item] = &[
+pub(super) static ITEMS: &[Item] = &[
     Item::flag(|raw| raw.sockets.options.mptcp = true)
         .long("mptcp")
         .doc(Group::Sockets, "Use Multipath TCP where the peer speaks it")

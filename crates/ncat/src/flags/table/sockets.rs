@@ -6,7 +6,7 @@ use super::super::item::{Group, Item};
 use super::super::values;
 
 /// The options of this theme.
-pub(super) const ITEMS: &[Item] = &[
+pub(super) static ITEMS: &[Item] = &[
     Item::flag(|raw| raw.family = Some(RawFamily::V4))
         .short('4')
         .long("4")

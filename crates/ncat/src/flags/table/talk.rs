@@ -4,7 +4,7 @@ use super::super::item::{Group, Item, Update};
 use super::super::values;
 
 /// The options of this theme.
-pub(super) const ITEMS: &[Item] = &[
+pub(super) static ITEMS: &[Item] = &[
     Item::with_value("file", |raw, given| {
         raw.output = Some(given.path());
         Ok(())

@@ -7,7 +7,7 @@ use super::super::usage::UsageError;
 
 /// The option as the build has it.
 pub(super) const fn brought(item: Item) -> Item {
-    if cfg!(feature = "tls") {
+    if cfg!(feature = "tls-options") {
         return item;
     }
     Item { part: Some(3), update: Update::Later(|_| {}), ..item }
@@ -53,7 +53,7 @@ fn parsed<T: std::str::FromStr>(given: &Given<'_>, words: &'static str) -> Resul
 }
 
 /// The options of this theme.
-pub(super) const ITEMS: &[Item] = &[
+pub(super) static ITEMS: &[Item] = &[
     brought(Item::flag(|raw| raw.tls.wanted = true))
         .long("ssl")
         .doc(Group::Tls, "Connect or listen with SSL")
@@ -62,7 +62,8 @@ pub(super) const ITEMS: &[Item] = &[
              other direction goes on. -v shows version, cipher, group, the peer's certificates, and how \
              far the peer is known: verified: name+chain, pinned, or NOT VERIFIED. The handshake has the \
              time of -w. A listener without --ssl-cert makes a certificate for the run and shows its \
-             fingerprints. Commands find NCAT_TLS_VERSION, NCAT_TLS_CIPHER, NCAT_TLS_GROUP, \
+             fingerprints; one with files reads them again at SIGHUP, and keeps what it has when they \
+             cannot be used. Commands find NCAT_TLS_VERSION, NCAT_TLS_CIPHER, NCAT_TLS_GROUP, \
              NCAT_TLS_ALPN, NCAT_TLS_SERVER_NAME, NCAT_TLS_PEER_SUBJECT, NCAT_TLS_PEER_SHA256 and \
              NCAT_TLS_PEER.",
         )
@@ -224,6 +225,16 @@ pub(super) const ITEMS: &[Item] = &[
     .doc(Group::Tls, "Append session secrets to this file")
     .more("In the format Wireshark reads. Whoever has the file can read the sessions.")
     .ours("secrets_are_written_only_on_demand"),
+    brought(Item::with_value("file", |raw, given| {
+        raw.tls.session = Some(given.path());
+        Ok(())
+    }))
+    .long("ssl-session")
+    .doc(Group::Tls, "Keep the session in this file for the next run")
+    .more(
+        "The next run with the same server, and the same rules about whom to trust, goes on with the          session, which spares both ends the certificates. Whoever has the file can do so. Servers give          a session when they like; a listener of ours with -k before the first data it sends. -v says          whether one was resumed.",
+    )
+    .ours("a_session_is_resumed_by_the_next_run"),
     brought(Item::flag(|raw| raw.tls.strict_end = true))
         .long("ssl-strict-eof")
         .doc(Group::Tls, "An end without close_notify is an error")

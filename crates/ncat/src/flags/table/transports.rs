@@ -5,7 +5,7 @@ use plan::{RawFamily, RawTransport};
 use super::super::item::{Group, Item};
 
 /// The options of this theme.
-pub(super) const ITEMS: &[Item] = &[
+pub(super) static ITEMS: &[Item] = &[
     Item::flag(|raw| raw.family = Some(RawFamily::Vsock))
         .long("vsock")
         .doc(Group::Addresses, "Use vsock sockets only")

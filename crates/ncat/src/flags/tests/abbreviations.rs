@@ -50,7 +50,7 @@ fn abbreviations_of_ncat_stand_for_what_they_do_there() {
     assert!(raw("--ta").broker.chat);
     assert!(raw("--bro").broker.broker);
     let options = raw("--ssl-tr=x");
-    if cfg!(feature = "tls") {
+    if cfg!(feature = "tls-options") {
         assert_eq!(options.tls.trust_files, [std::path::PathBuf::from("x")]);
     } else {
         assert_eq!(options.later[0].name, "ssl-trustfile");
