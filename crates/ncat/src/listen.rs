@@ -328,9 +328,7 @@ fn bind_each<L>(
         }
         match opened {
             Ok(listener) => bound.push(listener),
-            Err(OpenError::Bind { at, error })
-                if addrs.len() > 1 && is_missing(&error) =>
-            {
+            Err(OpenError::Bind { at, error }) if addrs.len() > 1 && is_missing(&error) => {
                 context.talk.debug(|| format!("this system has no {addr}: {}", words(&error)));
                 missing = Some(OpenError::Bind { at, error });
             }

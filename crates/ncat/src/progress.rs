@@ -94,8 +94,9 @@ mod bar {
             }
             let moved = position.saturating_sub(self.position);
             let current = moved.saturating_mul(1_000_000) / passed;
-            let smoothed =
-                |old: u64| (old * (100 - FRESH)).saturating_add(current.saturating_mul(FRESH)) / 100;
+            let smoothed = |old: u64| {
+                (old * (100 - FRESH)).saturating_add(current.saturating_mul(FRESH)) / 100
+            };
             Self { at: now, position, rate: Some(self.rate.map_or(current, smoothed)) }
         }
     }
@@ -126,7 +127,7 @@ mod bar {
             return format!("{bytes} B");
         }
         let power = (bytes.ilog2() / 10) as usize;
-        let hundredths = u128::from(bytes) * 100 >> (10 * power);
+        let hundredths = (u128::from(bytes) * 100) >> (10 * power);
         format!("{}.{:02} {}", hundredths / 100, hundredths % 100, UNITS[power - 1])
     }
 

@@ -138,7 +138,10 @@ impl Temporary {
         Ok(Self { certificate, key })
     }
 
-    pub(crate) fn install(&self, builder: &mut SslContextBuilder) -> Result<Fingerprints, SetupError> {
+    pub(crate) fn install(
+        &self,
+        builder: &mut SslContextBuilder,
+    ) -> Result<Fingerprints, SetupError> {
         builder.set_certificate(&self.certificate).map_err(unusable)?;
         builder.set_private_key(&self.key).map_err(unusable)?;
         Ok(fingerprints(&self.certificate))

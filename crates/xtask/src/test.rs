@@ -77,7 +77,8 @@ fn guest() -> Result<(), String> {
 fn vendored() -> Result<(), String> {
     let mut steps = Steps::default();
     steps.command("release build", cargo(["build", "--release", "-p", "ncat"]));
-    let mut tests = cargo_daily([&["test", "--no-fail-fast", "-p", "integration"], WITH_TLS].concat());
+    let mut tests =
+        cargo_daily([&["test", "--no-fail-fast", "-p", "integration"], WITH_TLS].concat());
     let program = Path::new("release").join(format!("ncat{}", std::env::consts::EXE_SUFFIX));
     tests.env("NCAT_BIN", target_dir().join(program));
     let mut counted = Counted::default();

@@ -35,7 +35,8 @@ fn served(port: u16) -> Vec<u8> {
 #[test]
 fn a_new_certificate_is_for_new_clients_and_sessions_go_on() {
     let dir = tempfile::tempdir().unwrap();
-    let (old, new) = (Identity::alone(&Wanted::name(&["old"])), Identity::alone(&Wanted::name(&["new"])));
+    let (old, new) =
+        (Identity::alone(&Wanted::name(&["old"])), Identity::alone(&Wanted::name(&["new"])));
     put(&dir, &old);
     let (mut ncat, port) = listener(&dir, &[]);
     let mut first = client(port);

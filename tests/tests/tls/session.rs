@@ -6,9 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use openssl::ssl::{
-    Ssl, SslContext, SslMethod, SslSession, SslSessionCacheMode, SslVersion,
-};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslSession, SslSessionCacheMode, SslVersion};
 use rustix::process::Signal;
 use testkit::process::{Finished, Process, ncat};
 

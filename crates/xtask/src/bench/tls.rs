@@ -69,7 +69,12 @@ fn sender(peer: &str, port: u16) -> String {
     }
 }
 
-pub(super) fn start(context: &Context, peer: &str, args: &str, stdio: Stdio2) -> Result<Child, Fault> {
+pub(super) fn start(
+    context: &Context,
+    peer: &str,
+    args: &str,
+    stdio: Stdio2,
+) -> Result<Child, Fault> {
     let known = context.peers.iter().find(|known| known.name == peer);
     let program = known.map_or_else(|| "/usr/bin/openssl".into(), |known| known.program.clone());
     let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();

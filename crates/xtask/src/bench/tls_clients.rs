@@ -6,13 +6,13 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::Context;
 use super::child::{Child, Stdio2};
 use super::idle::resident_kib;
 use super::net::{Net, connect, start_listener};
 use super::peers::{LIMIT, NCAT};
 use super::report::{Fault, Metric, OURS, Section, brief, full};
 use super::tls::{Identity, PATIENCE, S_SERVER, receiver, rows, start};
-use super::Context;
 
 /// Idle clients; Debian's ncat cannot pass 1,024 descriptors.
 const IDLE: u32 = 5_000;
@@ -23,7 +23,11 @@ const STALLED: usize = 100;
 const NEWCOMERS: u32 = 50;
 
 /// A listener for many clients, and what keeps its input open.
-fn listener(context: &Context, peer: &str, own: &Identity) -> Result<(Child, u16, PipeWriter), Fault> {
+fn listener(
+    context: &Context,
+    peer: &str,
+    own: &Identity,
+) -> Result<(Child, u16, PipeWriter), Fault> {
     let mut held = None;
     let (server, port) = start_listener(Net::Tcp, |port| {
         let (silent, keep) = pipe()?;
@@ -60,7 +64,7 @@ pub(crate) fn resumed(context: &Context) -> io::Result<Section> {
     let count: u32 = context.pick(3000, 500);
     let own = Identity::make(context)?;
     let once = |peer: &str| -> Result<Vec<f64>, Fault> {
-        let (server, port, mut input) = listener(context, peer, &own)?;
+        let (mut server, port, mut input) = listener(context, peer, &own)?;
         let done = AtomicBool::new(false);
         // A ticket of ours comes with data.
         let rate = std::thread::scope(|scope| {
@@ -84,7 +88,13 @@ pub(crate) fn resumed(context: &Context) -> io::Result<Section> {
              gives with data (ours) or unasked."
         ),
         metrics: RESUMED_METRICS.into(),
-        rows: rows(context, &[OURS, NCAT, S_SERVER], RESUMED_METRICS.len(), context.pick(5, 2), once),
+        rows: rows(
+            context,
+            &[OURS, NCAT, S_SERVER],
+            RESUMED_METRICS.len(),
+            context.pick(5, 2),
+            once,
+        ),
         ..Section::default()
     };
     section.at_least(0, 1.5, NCAT);
@@ -103,7 +113,7 @@ pub(crate) fn idle(context: &Context) -> io::Result<Section> {
     let own = Identity::make(context)?;
     let once = |peer: &str| -> Result<Vec<f64>, Fault> {
         let count = if peer == OURS { IDLE } else { IDLE_OF_SELECT };
-        let (server, port, _input) = listener(context, peer, &own)?;
+        let (mut server, port, _input) = listener(context, peer, &own)?;
         // The first clients make the server allocate what it needs once.
         ask(context, &format!("tls-handshakes {port} 10"))?;
         let before = resident_kib(&server)?;
@@ -119,7 +129,7 @@ pub(crate) fn idle(context: &Context) -> io::Result<Section> {
         let each = resident_kib(&server)?.saturating_sub(before) as f64 / f64::from(count);
         let newcomers = format!("tls-handshakes {port} {NEWCOMERS}");
         let alone = 1e3 / ask(context, &newcomers)?;
-        let stalled = (0..STALLED).map(|_| connect(port)).collect::<Result<Vec<_>, _>>()?;
+        let stalled = (0..STALLED).map(|_| connect(port)).collect::<io::Result<Vec<_>>>()?;
         let beside = 1e3 / ask(context, &newcomers)?;
         drop((stalled, hold));
         clients.success(Instant::now() + PATIENCE)?;
@@ -152,7 +162,7 @@ const START_METRICS: [Metric; 3] =
 pub(crate) fn start_up(context: &Context) -> io::Result<Section> {
     let own = Identity::make(context)?;
     let server = listener(context, OURS, &own);
-    let (server, port, _input) = server.map_err(|fault| io::Error::other(format!("{fault:?}")))?;
+    let (mut server, port, _input) = server.map_err(|fault| io::Error::other(format!("{fault:?}")))?;
     let once = |peer: &str| -> Result<Vec<f64>, Fault> {
         let bare = 1e3 / ask(context, &format!("tls-handshakes {port} 20"))?;
         let args = match peer {
