@@ -161,8 +161,9 @@ const START_METRICS: [Metric; 3] =
 
 pub(crate) fn start_up(context: &Context) -> io::Result<Section> {
     let own = Identity::make(context)?;
+    let failed = |fault: Fault| io::Error::other(format!("{fault:?}"));
     let server = listener(context, OURS, &own);
-    let (mut server, port, _input) = server.map_err(|fault| io::Error::other(format!("{fault:?}")))?;
+    let (mut server, port, _input) = server.map_err(failed)?;
     let once = |peer: &str| -> Result<Vec<f64>, Fault> {
         let bare = 1e3 / ask(context, &format!("tls-handshakes {port} 20"))?;
         let args = match peer {
@@ -185,7 +186,7 @@ pub(crate) fn start_up(context: &Context) -> io::Result<Section> {
         rows: rows(context, &[OURS, NCAT, LIMIT], START_METRICS.len(), context.pick(50, 15), once),
         ..Section::default()
     };
-    server.kill()?;
+    server.kill().map_err(failed)?;
     let above = section.median(OURS, 0).zip(section.median(OURS, 1)).map(|(all, bare)| all - bare);
     section.judge("≤ 10 ms above the handshake alone".to_owned(), above, |ms| ms <= 10.0);
     Ok(section)
