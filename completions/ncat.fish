@@ -41,6 +41,30 @@ complete -c ncat -s e -l exec -d 'Executes the given command' -r -f
 complete -c ncat -s c -l sh-exec -d 'Executes the given command via /bin/sh' -r -f
 complete -c ncat -l exec-timeout -d 'Stop the command after this time' -r -f
 complete -c ncat -l exec-limit -d 'What the command may use: mem, cpu, files' -r -f
+complete -c ncat -l ssl-cert -d 'Specify SSL certificate file (PEM)' -r -F
+complete -c ncat -l ssl-key -d 'Specify SSL private key (PEM)' -r -F
+complete -c ncat -l ssl-passphrase-file -d 'File with the key\'s passphrase' -r -F
+complete -c ncat -l ssl-keytype -d 'Key of a temporary certificate' -r -f -a "ecdsa\t''
+rsa\t''"
+complete -c ncat -l ssl-trustfile -d 'PEM file containing trusted SSL certificates' -r -F
+complete -c ncat -l ssl-client-ca -d 'Who may have signed clients\' certificates' -r -F
+complete -c ncat -l ssl-allow -d 'Let in only clients with this certificate' -r -f
+complete -c ncat -l ssl-pin -d 'Accept only this certificate or key' -r -f
+complete -c ncat -l ssl-ciphers -d 'Cipherlist containing SSL ciphers to use' -r -f
+complete -c ncat -l ssl-ciphersuites -d 'The same for TLS 1.3' -r -f
+complete -c ncat -l ssl-groups -d 'Key exchange groups, the preferred first' -r -f
+complete -c ncat -l ssl-min -d 'Oldest version: tls1.0 to tls1.3' -r -f -a "tls1.0\t''
+tls1.1\t''
+tls1.2\t''
+tls1.3\t''"
+complete -c ncat -l ssl-max -d 'Newest version' -r -f -a "tls1.0\t''
+tls1.1\t''
+tls1.2\t''
+tls1.3\t''"
+complete -c ncat -l ssl-servername -d 'Request distinct server name (SNI)' -r -f
+complete -c ncat -l ssl-alpn -d 'ALPN protocol list to use' -r -f
+complete -c ncat -l ssl-keylog -d 'Append session secrets to this file' -r -F
+complete -c ncat -l ssl-session -d 'Keep the session in this file for the next run' -r -F
 complete -c ncat -s 4 -d 'Use IPv4 only'
 complete -c ncat -s 6 -d 'Use IPv6 only'
 complete -c ncat -s U -l unixsock -d 'Use Unix domain sockets only'
@@ -72,3 +96,8 @@ complete -c ncat -l version -d 'Display Ncat\'s version information and exit'
 complete -c ncat -l exec-exit -d 'Exit with the status of the command'
 complete -c ncat -l pty -d 'Give the command a terminal of its own'
 complete -c ncat -l exec-handover -d 'Give the command the socket itself'
+complete -c ncat -l safe -d 'Refuse what lets strangers in'
+complete -c ncat -l ssl -d 'Connect or listen with SSL'
+complete -c ncat -l ssl-verify -d 'Verify trust and domain name of certificates'
+complete -c ncat -l ssl-require-pq -d 'Refuse a key exchange that is not post-quantum'
+complete -c ncat -l ssl-strict-eof -d 'An end without close_notify is an error'

@@ -127,7 +127,7 @@ mod bar {
             return format!("{bytes} B");
         }
         let power = (bytes.ilog2() / 10) as usize;
-        let hundredths = u128::from(bytes) * 100 >> (10 * power);
+        let hundredths = (u128::from(bytes) * 100) >> (10 * power);
         format!("{}.{:02} {}", hundredths / 100, hundredths % 100, UNITS[power - 1])
     }
 

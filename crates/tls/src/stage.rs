@@ -463,6 +463,10 @@ impl Duplex for Tls {
                     let mut held = std::mem::take(&mut self.held);
                     let read = self.poll_read(cx, RECORD, &mut held);
                     self.held = held;
+                    // The handshake's end may be all that came; who waited for it was this sender.
+                    if read.is_pending() && self.ssl().is_init_finished() {
+                        continue;
+                    }
                     let got = ready!(read)?;
                     // Whoever receives has not seen it come.
                     cx.waker().wake_by_ref();

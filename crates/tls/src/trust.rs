@@ -68,7 +68,7 @@ fn system(store: &mut X509StoreBuilder) -> Result<(), SetupError> {
     let fail = |stack| SetupError::new("the system's certificates", reason_of(&stack));
     // A library of our own looks only where it would have been installed itself.
     #[cfg(feature = "vendored")]
-    {
+    if is_own_library() {
         let found = openssl_probe::probe();
         if let Some(file) = &found.cert_file {
             let lookup = store.add_lookup(X509Lookup::file()).map_err(fail)?;
@@ -80,6 +80,13 @@ fn system(store: &mut X509StoreBuilder) -> Result<(), SetupError> {
         }
     }
     store.set_default_paths().map_err(fail)
+}
+
+/// As openssl-sys decided when it was built: the system's library knows the system's places, and
+/// reading them twice takes twice the time.
+#[cfg(feature = "vendored")]
+fn is_own_library() -> bool {
+    option_env!("OPENSSL_NO_VENDOR").is_none_or(|value| value == "0")
 }
 
 /// What the check found wrong first.

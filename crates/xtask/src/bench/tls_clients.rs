@@ -64,7 +64,7 @@ pub(crate) fn resumed(context: &Context) -> io::Result<Section> {
     let count: u32 = context.pick(3000, 500);
     let own = Identity::make(context)?;
     let once = |peer: &str| -> Result<Vec<f64>, Fault> {
-        let (server, port, mut input) = listener(context, peer, &own)?;
+        let (mut server, port, mut input) = listener(context, peer, &own)?;
         let done = AtomicBool::new(false);
         // A ticket of ours comes with data.
         let rate = std::thread::scope(|scope| {
@@ -113,7 +113,7 @@ pub(crate) fn idle(context: &Context) -> io::Result<Section> {
     let own = Identity::make(context)?;
     let once = |peer: &str| -> Result<Vec<f64>, Fault> {
         let count = if peer == OURS { IDLE } else { IDLE_OF_SELECT };
-        let (server, port, _input) = listener(context, peer, &own)?;
+        let (mut server, port, _input) = listener(context, peer, &own)?;
         // The first clients make the server allocate what it needs once.
         ask(context, &format!("tls-handshakes {port} 10"))?;
         let before = resident_kib(&server)?;
@@ -129,7 +129,7 @@ pub(crate) fn idle(context: &Context) -> io::Result<Section> {
         let each = resident_kib(&server)?.saturating_sub(before) as f64 / f64::from(count);
         let newcomers = format!("tls-handshakes {port} {NEWCOMERS}");
         let alone = 1e3 / ask(context, &newcomers)?;
-        let stalled = (0..STALLED).map(|_| connect(port)).collect::<Result<Vec<_>, _>>()?;
+        let stalled = (0..STALLED).map(|_| connect(port)).collect::<io::Result<Vec<_>>>()?;
         let beside = 1e3 / ask(context, &newcomers)?;
         drop((stalled, hold));
         clients.success(Instant::now() + PATIENCE)?;
@@ -161,8 +161,9 @@ const START_METRICS: [Metric; 3] =
 
 pub(crate) fn start_up(context: &Context) -> io::Result<Section> {
     let own = Identity::make(context)?;
+    let failed = |fault: Fault| io::Error::other(format!("{fault:?}"));
     let server = listener(context, OURS, &own);
-    let (server, port, _input) = server.map_err(|fault| io::Error::other(format!("{fault:?}")))?;
+    let (mut server, port, _input) = server.map_err(failed)?;
     let once = |peer: &str| -> Result<Vec<f64>, Fault> {
         let bare = 1e3 / ask(context, &format!("tls-handshakes {port} 20"))?;
         let args = match peer {
@@ -185,7 +186,7 @@ pub(crate) fn start_up(context: &Context) -> io::Result<Section> {
         rows: rows(context, &[OURS, NCAT, LIMIT], START_METRICS.len(), context.pick(50, 15), once),
         ..Section::default()
     };
-    server.kill()?;
+    server.kill().map_err(failed)?;
     let above = section.median(OURS, 0).zip(section.median(OURS, 1)).map(|(all, bare)| all - bare);
     section.judge("≤ 10 ms above the handshake alone".to_owned(), above, |ms| ms <= 10.0);
     Ok(section)
