@@ -51,6 +51,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     steps.command("build with TLS", cargo(["build", "-p", "ncat", "--features", "tls"]));
     let with_tls = ["-p", "integration", "--features", "tls", "--test", "tls", "--test", "ending"];
     let mut tests = cargo([&["test", "--no-fail-fast"][..], &with_tls].concat());
+    tests.env("NCAT_BIG", "1");
     if in_ci {
         tests.env("NCAT_REQUIRE_PEERS", "1");
     }
