@@ -83,8 +83,7 @@ struct Way {
     receiver_first: bool,
 }
 
-fn run(files: &Files, listener: Peer, connector: Peer, way: Way) {
-    let Some(sample) = sample() else { return };
+fn run(sample: &Sample, files: &Files, listener: Peer, connector: Peer, way: Way) {
     let _alone = alone();
     let dir = TempDir::new().unwrap();
     let to = dir.path().join("received");
@@ -136,10 +135,10 @@ fn run(files: &Files, listener: Peer, connector: Peer, way: Way) {
 
 #[test]
 fn two_gigabytes_with_ourselves() {
-    let files = files();
+    let (Some(sample), files) = (sample(), files()) else { return };
     for listener_sends in [true, false] {
         for receiver_first in [true, false] {
-            run(&files, Peer::Ours, Peer::Ours, Way { listener_sends, receiver_first });
+            run(sample, &files, Peer::Ours, Peer::Ours, Way { listener_sends, receiver_first });
         }
     }
 }
@@ -147,12 +146,12 @@ fn two_gigabytes_with_ourselves() {
 /// We send to it and receive from it, in both roles. Where it sends, our input stays open: a peer
 /// that loses its own tail when we end first is no news.
 fn with(peer: Peer) {
-    let files = files();
+    let (Some(sample), files) = (sample(), files()) else { return };
     let way = |listener_sends, receiver_first| Way { listener_sends, receiver_first };
-    run(&files, Peer::Ours, peer, way(true, false));
-    run(&files, peer, Peer::Ours, way(false, false));
-    run(&files, peer, Peer::Ours, way(true, false));
-    run(&files, Peer::Ours, peer, way(false, false));
+    run(sample, &files, Peer::Ours, peer, way(true, false));
+    run(sample, &files, peer, Peer::Ours, way(false, false));
+    run(sample, &files, peer, Peer::Ours, way(true, false));
+    run(sample, &files, Peer::Ours, peer, way(false, false));
 }
 
 #[test]
