@@ -289,7 +289,7 @@ impl Plain {
     }
 
     /// The socket whose system acknowledges, and how it is asked.
-    fn acknowledging(&self) -> Option<(BorrowedFd<'_>, fn(BorrowedFd<'_>) -> Option<usize>)> {
+    fn acknowledging(&self) -> Option<(BorrowedFd<'_>, Ask)> {
         let (Some(carrier), Output::Port(port)) = (self.carrier, &self.output) else {
             return None;
         };
@@ -301,6 +301,9 @@ impl Plain {
         }
     }
 }
+
+/// Asks how much is not acknowledged.
+type Ask = fn(BorrowedFd<'_>) -> Option<usize>;
 
 /// Larger than any datagram.
 const MESSAGE_MAX: usize = 65_536;

@@ -236,3 +236,45 @@ fn a_client_with_a_long_chain_is_refused_and_others_are_served() {
     assert!(line.contains("certificate chain too long"), "{line}");
     assert_eq!(drain(&mut connect(&root.issue(&here())).unwrap()).0, b"welcome\n");
 }
+
+/// Files that are not what an option wants: told before anything is opened, at either end.
+#[test]
+fn files_that_are_none_of_these_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = Identity::root();
+    let (certificate, key) = own.files(&dir, "own");
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let pem = std::fs::read(&certificate).unwrap();
+    let broken = String::from_utf8(pem.clone()).unwrap().replacen("MII", "AAA", 1);
+    let bad = [
+        write("empty", b""),
+        write("garbage", &[0xff; 300]),
+        write("broken", broken.as_bytes()),
+        write("cut", &pem[..pem.len() / 2]),
+        write("der", &own.certificate.to_der().unwrap()),
+        write("lines", b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"),
+        key.clone(),
+        dir.path().join("none"),
+        dir.path().join("none").join("below"),
+    ];
+    for path in &bad {
+        let rows = [
+            (vec!["127.0.0.1", "1"], "--ssl-trustfile"),
+            (vec!["-l", "127.0.0.1", "0"], "--ssl-client-ca"),
+            (vec!["127.0.0.1", "1", "--ssl-key", key.to_str().unwrap()], "--ssl-cert"),
+            (vec!["-l", "127.0.0.1", "0", "--ssl-key", key.to_str().unwrap()], "--ssl-cert"),
+        ];
+        for (args, option) in rows {
+            let done = ncat(args).args([option]).args([path]).run();
+            let what = format!("{option} {}: {}", path.display(), done.stderr);
+            assert_eq!(done.code(), Some(2), "{what}");
+            assert!(done.first_line().starts_with(&format!("Ncat: {option} ")), "{what}");
+            assert!(done.first_line().ends_with(". QUITTING."), "{what}");
+            assert!(done.first_line().contains(path.to_str().unwrap()), "{what}");
+        }
+    }
+}

@@ -8,14 +8,14 @@ use crate::pki::{Identity, Wanted};
 
 const MB20: usize = 20 << 20;
 
-struct Files {
+pub(crate) struct Files {
     _dir: tempfile::TempDir,
     certificate: String,
     key: String,
     both: String,
 }
 
-fn files() -> Files {
+pub(crate) fn files() -> Files {
     let dir = tempfile::tempdir().unwrap();
     let own = Identity::alone(&Wanted { ips: &["127.0.0.1"], ..Wanted::name(&["localhost"]) });
     let (certificate, key) = own.files(&dir, "own");
@@ -26,10 +26,9 @@ fn files() -> Files {
     Files { certificate: text(&certificate), key: text(&key), both: text(&both), _dir: dir }
 }
 
-fn as_server(peer: Peer, files: &Files) -> Option<Program> {
-    let program = peer.find()?;
+pub(crate) fn as_server(program: Program, peer: Peer, files: &Files) -> Program {
     let listen = format!("OPENSSL-LISTEN:0,bind=127.0.0.1,cert={},verify=0", files.both);
-    Some(match peer {
+    match peer {
         Peer::Ours | Peer::Ncat => program.args(["-l", "127.0.0.1", "0", "--ssl-cert"]).args([
             &files.certificate,
             "--ssl-key",
@@ -39,24 +38,24 @@ fn as_server(peer: Peer, files: &Files) -> Option<Program> {
         _ => program
             .args(["s_server", "-quiet", "-naccept", "1", "-accept", "127.0.0.1:0", "-cert"])
             .args([&files.certificate, "-key", &files.key]),
-    })
+    }
 }
 
-fn as_client(peer: Peer, port: u16) -> Option<Program> {
-    let program = peer.find()?;
+pub(crate) fn as_client(program: Program, peer: Peer, port: u16) -> Program {
     let port = port.to_string();
     let connect = format!("OPENSSL:127.0.0.1:{port},verify=0");
-    Some(match peer {
+    match peer {
         Peer::Ours | Peer::Ncat => program.args(["--ssl", "127.0.0.1", &port]),
         Peer::Socat => program.args(["-b65536", "-t3", "-", &connect]),
         _ => program.args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{port}")]),
-    })
+    }
 }
 
 /// We send everything, the peer nothing, and ends when we do.
 fn to_server(peer: Peer) {
     let (files, sent) = (files(), bytes(1, MB20));
-    let Some(program) = as_server(peer, &files) else { return };
+    let Some(program) = peer.find() else { return };
+    let program = as_server(program, peer, &files);
     // Not all of them go on after the end of their own input.
     let server = program.held().start();
     let port = listening_port(&server).to_string();
@@ -67,7 +66,8 @@ fn to_server(peer: Peer) {
 /// The peer sends everything and ends first.
 fn from_server(peer: Peer) {
     let (files, sent) = (files(), bytes(2, MB20));
-    let Some(program) = as_server(peer, &files) else { return };
+    let Some(program) = peer.find() else { return };
+    let program = as_server(program, peer, &files);
     let server = program.bytes(sent.clone()).start();
     let port = listening_port(&server).to_string();
     let done = ncat(["--ssl", "127.0.0.1", &port]).held().run().expect_code(0);
@@ -78,7 +78,8 @@ fn from_server(peer: Peer) {
 fn from_client(peer: Peer) {
     let sent = bytes(3, MB20);
     let server = ncat(["-lv", "--ssl", "127.0.0.1", "0"]).held().start();
-    let Some(program) = as_client(peer, server.listening().port()) else { return };
+    let Some(program) = peer.find() else { return };
+    let program = as_client(program, peer, server.listening().port());
     let client = program.bytes(sent.clone()).start();
     assert_same("received", &server.wait_output(sent.len()), &sent);
     if peer == Peer::Openssl {
@@ -95,7 +96,8 @@ fn to_client(peer: Peer) {
     let sent = bytes(4, MB20);
     let server =
         ncat(["-lv", "--ssl", "--send-only", "127.0.0.1", "0"]).bytes(sent.clone()).start();
-    let Some(program) = as_client(peer, server.listening().port()) else { return };
+    let Some(program) = peer.find() else { return };
+    let program = as_client(program, peer, server.listening().port());
     let client = program.held().start();
     assert_same("received", &client.wait_output(sent.len()), &sent);
     server.finish().expect_code(0);

@@ -9,6 +9,7 @@
 mod bad_certs;
 mod bad_names;
 mod bad_wire;
+mod big;
 mod client;
 mod daemon;
 mod ends;

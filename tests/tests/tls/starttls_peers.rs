@@ -399,7 +399,9 @@ fn inspircd_speaks_irc() {
              <path datadir=\"DIR\" logdir=\"DIR\" runtimedir=\"DIR\">\n<dns server=\"127.0.0.1\" timeout=\"1\">\n",
         );
         let conf = format!("--config={}", conf.display());
-        Some(program.args([&conf, "--nofork", "--nolog", "--runasroot"]))
+        // It aborts where others end, and must leave no image of itself behind.
+        let no_core = ["sh", "-c", "ulimit -c 0; exec \"$@\"", "sh"];
+        Some(program.args([&conf, "--nofork", "--nolog", "--runasroot"]).under(no_core))
     }) else {
         return;
     };

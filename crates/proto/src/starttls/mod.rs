@@ -2,7 +2,7 @@
 //!
 //! A [`Dialogue`] takes what the server sent and gives what to send, and ends with leave to begin the
 //! handshake or with a [`Refusal`] in words. One file per family of protocols; each is a state machine
-//! that asks [`Script`] for the next line or packet and stops where there is none yet, so any split of
+//! that asks its `Script` for the next line or packet and stops where there is none yet, so any split of
 //! what arrives gives the same dialogue.
 //!
 //! Nothing said in the clear is worth anything: nobody has vouched for it. So nothing of it reaches
