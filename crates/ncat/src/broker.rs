@@ -36,13 +36,16 @@ pub(crate) fn spec(context: &Context, listen: &Listen, listeners: &Listeners) ->
     })
 }
 
-/// The rules of a client's end: it goes on receiving when it has ended itself; when we end, because
+/// The rules of a client's end: where it can, it goes on receiving when it has ended itself; when we end, because
 /// of `-q` or `--eof=quit`, it is seen to that it has everything, and no more.
 pub(crate) fn rules(context: &Context, rules: Rules) -> Rules {
     let quits = matches!(context.plan.quit, Quit::After(_)) || context.plan.eof == EofPolicy::Quit;
     Rules {
         after_local_end: if quits { AfterLocalEnd::Quit } else { AfterLocalEnd::Stay },
-        on_remote_end: OnRemoteEnd::Continue,
+        on_remote_end: match rules.on_remote_end {
+            OnRemoteEnd::Quit => OnRemoteEnd::Quit,
+            _ => OnRemoteEnd::Continue,
+        },
         ..rules
     }
 }

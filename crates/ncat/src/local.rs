@@ -121,7 +121,11 @@ pub(crate) fn rules(plan: &Plan, listens: bool, is_message: bool) -> Rules {
             _ => OnLocalEnd::Finish,
         },
         after_local_end,
-        on_remote_end: if goes_on { OnRemoteEnd::Continue } else { OnRemoteEnd::Drain },
+        on_remote_end: match goes_on {
+            _ if plan.is_dtls() => OnRemoteEnd::Quit,
+            true => OnRemoteEnd::Continue,
+            false => OnRemoteEnd::Drain,
+        },
         idle: plan.limits.idle_timeout,
         stall: None,
         datagram_size: plan.limits.datagram_size,

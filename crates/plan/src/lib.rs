@@ -110,11 +110,16 @@ impl Plan {
         }
     }
 
+    /// Whether datagrams are secured.
+    pub fn is_dtls(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.datagrams)
+    }
+
     /// Whether one direction can end while the other goes on. TLS has an end of its own for each; one
     /// that receives the end of DTLS 1.2 answers it and sends no more (RFC 5246, section 7.2.1).
     pub fn half_closes(&self) -> bool {
-        match &self.tls {
-            Some(tls) => !tls.datagrams,
+        match self.tls {
+            Some(_) => !self.is_dtls(),
             None => self.transport().half_closes(),
         }
     }

@@ -4,7 +4,7 @@
 //! |----------|-----------|---------------------------------------------------------------------|
 //! | open     | open      | both go on                                                          |
 //! | finished | open      | [`AfterLocalEnd`]: until the peer ends, for a time, or settle        |
-//! | open     | finished  | [`OnRemoteEnd`]: send what is ready and settle, or until input ends  |
+//! | open     | finished  | [`OnRemoteEnd`]: settle, first send what is ready, or until input ends |
 //! | finished | finished  | settle                                                              |
 //! | failed   | open      | receive what the peer still sends, then fail                        |
 //! | any      | failed    | fail                                                                |
@@ -48,6 +48,8 @@ pub enum OnRemoteEnd {
     Drain,
     /// Go on until our input ends: `--eof=ncat-7.95`, `-k` when connecting.
     Continue,
+    /// Nothing: one that has ended hears no more (DTLS).
+    Quit,
 }
 
 /// The rules of one session's end.
@@ -174,6 +176,7 @@ pub fn next(rules: &Rules, send: Direction, recv: Direction) -> Next {
         (Open, Finished) => match rules.on_remote_end {
             OnRemoteEnd::Drain => Next::Drain,
             OnRemoteEnd::Continue => Next::Move,
+            OnRemoteEnd::Quit => Next::Settle(EndedBy::RemoteEnd),
         },
         (Finished, Finished) => Next::Settle(EndedBy::RemoteEnd),
     }
@@ -216,6 +219,13 @@ mod tests {
         let rules = Rules { on_remote_end: OnRemoteEnd::Continue, ..rules() };
         assert_eq!(next(&rules, Open, Finished), Next::Move);
         assert_eq!(next(&rules, Finished, Finished), Next::Settle(EndedBy::RemoteEnd));
+    }
+
+    #[test]
+    fn who_hears_no_more_is_sent_no_more() {
+        let rules = Rules { on_remote_end: OnRemoteEnd::Quit, ..rules() };
+        assert_eq!(next(&rules, Open, Finished), Next::Settle(EndedBy::RemoteEnd));
+        assert_eq!(next(&rules, Open, Open), Next::Move);
     }
 
     #[test]

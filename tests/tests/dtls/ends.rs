@@ -141,6 +141,26 @@ fn dtls_peer_ends_plain() {
     }
 }
 
+/// One that has ended would never refuse what is sent to it, however much there is.
+#[test]
+fn dtls_peer_ends_more_is_ready() {
+    let zeros = || Input::Fd(std::fs::File::open("/dev/zero").unwrap().into());
+    for (ncat, mut dtls) in [as_client(&[], zeros()), as_server(&[], zeros())] {
+        next(&mut dtls).unwrap();
+        end(&mut dtls);
+        ncat.finish().expect_code(0);
+    }
+}
+
+#[test]
+fn dtls_peer_ends_send_only() {
+    let (mut ncat, mut dtls) = as_client(&["--send-only"], Input::Held);
+    ncat.send(b"before");
+    assert_eq!(next(&mut dtls).unwrap(), b"before");
+    end(&mut dtls);
+    ncat.finish().expect_code(0);
+}
+
 #[test]
 fn dtls_peer_ends_listen_keep() {
     let (mut ncat, mut dtls) = as_server(&["-k"], Input::Held);

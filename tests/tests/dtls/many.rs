@@ -100,3 +100,18 @@ fn a_chat_of_datagram_clients() {
     let gone = String::from_utf8(next(&mut one).unwrap()).unwrap();
     assert!(gone.contains("is disconnected"), "{gone}");
 }
+
+#[test]
+fn a_datagram_client_that_has_ended_is_gone() {
+    for how in [&["--broker"][..], &["-lk"]] {
+        let ncat =
+            ncat(how).args(["-v", "-m", "1", "-u", "--ssl", "127.0.0.1", "0"]).held().start();
+        let port = ncat.listening().port();
+        for _ in 0..3 {
+            let mut dtls = client(port);
+            send(&mut dtls, b"hello");
+            end(&mut dtls);
+            assert_eq!(next(&mut dtls), None, "it is answered, and its place is free");
+        }
+    }
+}

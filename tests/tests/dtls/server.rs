@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use testkit::data::bytes;
 use testkit::process::{Process, ncat};
-use testkit::procfs;
+use testkit::{eventually, procfs};
 
 use crate::peer::{Dtls, client, drain, end, next, send, socket, try_client};
 use crate::pki::{Identity, Wanted};
@@ -42,6 +42,15 @@ fn answers(socket: &UdpSocket, moment: Duration) -> Vec<Vec<u8>> {
     socket.set_read_timeout(Some(moment)).unwrap();
     let mut buf = [0; 2000];
     std::iter::from_fn(|| socket.recv(&mut buf).ok().map(|n| buf[..n].to_vec())).collect()
+}
+
+/// Sends until something comes back.
+fn ask(socket: &UdpSocket, hello: &[u8]) -> Vec<u8> {
+    eventually("an answer", || {
+        socket.send(hello).unwrap();
+        let mut answers = answers(socket, Duration::from_millis(200));
+        (!answers.is_empty()).then(|| answers.remove(0))
+    })
 }
 
 #[test]
@@ -107,11 +116,9 @@ fn a_stranger_gets_less_than_it_sends_and_leaves_nothing_behind() {
     assert!(grown < 4096, "{grown} KiB for strangers");
     // A cookie of another address is no cookie.
     let (one, other) = (socket(at.port()), socket(at.port()));
-    one.send(&hello).unwrap();
-    let asked = answers(&one, Duration::from_millis(500)).remove(0);
+    let asked = ask(&one, &hello);
     let with = with_cookie(&hello, &asked[28..]);
-    other.send(&with).unwrap();
-    let again = answers(&other, Duration::from_millis(500)).remove(0);
+    let again = ask(&other, &with);
     assert_eq!((again[13], again.len()), (3, asked.len()), "asked for its own cookie");
     // Nobody of them was let in, and whoever means it still is.
     assert!(!ncat.messages().contains("Connection from"), "{}", ncat.messages());
@@ -142,8 +149,7 @@ fn a_client_that_falls_silent_holds_its_place_no_longer_than_w() {
     let at = ncat.listening();
     let silent = socket(at.port());
     let hello = hello();
-    silent.send(&hello).unwrap();
-    let asked = answers(&silent, Duration::from_millis(500)).remove(0);
+    let asked = ask(&silent, &hello);
     silent.send(&with_cookie(&hello, &asked[28..])).unwrap();
     assert!(!answers(&silent, Duration::from_millis(300)).is_empty(), "the server's flight");
     ncat.wait_message("Connection from");
@@ -172,6 +178,38 @@ fn a_client_may_begin_anew_on_its_old_port() {
     assert_eq!(next(&mut dtls).unwrap(), b"to all");
 }
 
+/// From whoever knows two addresses: with any length.
+#[test]
+fn forged_records_of_every_length_change_nothing() {
+    for cipher in [
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-ECDSA-AES128-CCM8",
+        "ECDHE-ECDSA-AES128-CCM",
+    ] {
+        let ncat = listener(&["-k", "--ssl-ciphers", "ALL:@SECLEVEL=0"]);
+        let wire = socket(ncat.listening().port());
+        let forger = wire.try_clone().unwrap();
+        let mut dtls = try_client(wire, |builder| {
+            builder.set_cipher_list(&format!("{cipher}:@SECLEVEL=0")).unwrap();
+        })
+        .unwrap();
+        send(&mut dtls, b"begin ");
+        ncat.wait_output(6);
+        for kind in 19..25 {
+            for len in 0..100_u8 {
+                let header = [kind, 254, 253, 0, 1, 0, 0, 0, 0, 9, len, 0, len];
+                forger.send(&[&header[..], &vec![kind; usize::from(len)]].concat()).unwrap();
+            }
+            // Not more than a socket's buffer has room for.
+            send(&mut dtls, b"go on ");
+            let wanted = 6 + 6 * usize::from(kind - 18);
+            let got = ncat.wait_output(wanted);
+            assert_eq!(got.len(), wanted, "{cipher}, records of type {kind}");
+        }
+    }
+}
+
 #[test]
 fn a_new_beginning_ends_a_listener_for_one() {
     let ncat = listener(&[]);
@@ -182,8 +220,7 @@ fn a_new_beginning_ends_a_listener_for_one() {
     assert_eq!(ncat.wait_output(6), b"before");
     std::mem::forget(dtls);
     let hello = hello();
-    again.send(&hello).unwrap();
-    let asked = answers(&again, Duration::from_millis(500)).remove(0);
+    let asked = ask(&again, &hello);
     again.send(&with_cookie(&hello, &asked[28..])).unwrap();
     let done = ncat.finish().expect_code(1);
     let why = "Ncat: the peer has begun a new connection from the same port.";
@@ -272,8 +309,7 @@ fn who_is_denied_never_gets_a_handshake() {
     let denied = socket(at.port());
     let hello = hello();
     let began = Instant::now();
-    denied.send(&hello).unwrap();
-    let asked = answers(&denied, Duration::from_millis(500)).remove(0);
+    let asked = ask(&denied, &hello);
     denied.send(&with_cookie(&hello, &asked[28..])).unwrap();
     ncat.wait_message("not allowed");
     assert!(answers(&denied, Duration::from_millis(200)).is_empty());

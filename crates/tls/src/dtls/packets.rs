@@ -9,13 +9,35 @@ use bytes::Bytes;
 /// too; what is beyond it are answers to a peer that asks without end, and is lost as UDP may lose.
 const OUTGOING_MAX: usize = 4096;
 
+/// A record's type, version, epoch, sequence number and length (RFC 6347, section 4.1).
+const HEADER: usize = 13;
+
 /// Datagrams on their way, both ways.
 #[derive(Debug, Default)]
 pub(crate) struct Packets {
+    /// Bytes that a protected record has at least. OpenSSL from 3.2 on takes a shorter one for the end of
+    /// the connection, which anybody who knows two addresses could bring about.
+    pub(crate) floor: usize,
     /// Received, not yet taken by OpenSSL.
     pub(crate) incoming: VecDeque<Bytes>,
     /// Made by OpenSSL, not yet sent.
     pub(crate) outgoing: VecDeque<Bytes>,
+}
+
+/// How much of a datagram is records that can be: those before the first one that is too short for its
+/// protection, or cut off.
+fn sound(datagram: &[u8], floor: usize) -> usize {
+    let mut at = 0;
+    while let Some(header) = datagram.get(at..at + HEADER) {
+        let length = usize::from(u16::from_be_bytes([header[11], header[12]]));
+        let is_protected = header[3..5] != [0, 0];
+        let end = at + HEADER + length;
+        if end > datagram.len() || (is_protected && length < floor) {
+            break;
+        }
+        at = end;
+    }
+    at
 }
 
 impl Read for Packets {
@@ -26,11 +48,11 @@ impl Read for Packets {
             let Some(datagram) = self.incoming.pop_front() else {
                 return Err(io::ErrorKind::WouldBlock.into());
             };
+            let n = sound(&datagram, self.floor).min(buf.len());
             // To OpenSSL no bytes are the end.
-            if datagram.is_empty() {
+            if n == 0 {
                 continue;
             }
-            let n = datagram.len().min(buf.len());
             buf[..n].copy_from_slice(&datagram[..n]);
             return Ok(n);
         }
@@ -57,13 +79,27 @@ mod tests {
     #[test]
     fn datagrams_stay_what_they_are() {
         let mut packets = Packets::default();
-        for piece in [&b"one"[..], b"", b"three"] {
-            packets.incoming.push_back(Bytes::from_static(piece));
+        let record = |epoch: u8, len: u8| {
+            let header = [23, 254, 253, 0, epoch, 0, 0, 0, 0, 0, 1, 0, len];
+            [&header[..], &vec![7; usize::from(len)]].concat()
+        };
+        packets.floor = 24;
+        for datagram in [
+            record(1, 30),
+            Vec::new(),
+            b"GET / HTTP/1.1".to_vec(),
+            record(1, 23),
+            record(0, 2),
+            [record(1, 24), record(1, 30)].concat(),
+            [record(1, 24), record(1, 2), record(1, 30)].concat(),
+            [record(1, 24), vec![23]].concat(),
+        ] {
+            packets.incoming.push_back(Bytes::from(datagram));
         }
-        let mut buf = [0; 4];
-        assert_eq!(packets.read(&mut buf).unwrap(), 3);
-        assert_eq!(packets.read(&mut buf).unwrap(), 4);
-        assert_eq!(&buf, b"thre");
+        let mut buf = [0; 200];
+        for len in [43, 15, 37 + 43, 37, 37] {
+            assert_eq!(packets.read(&mut buf).unwrap(), len);
+        }
         assert_eq!(packets.read(&mut buf).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         for _ in 0..2 * OUTGOING_MAX {
             assert_eq!(packets.write(b"record").unwrap(), 6);

@@ -24,6 +24,9 @@ const SEND_BATCH: usize = 64;
 const RECV_BATCH: usize = 64;
 /// Batches of datagrams looked at in one go, where none of them is a record of the peer's.
 const LOOKS: usize = 16;
+/// Bytes that a protected record of a handshake has at least, with any cipher: Finished, 24 bytes with a
+/// tag and a nonce or two tags. Shorter ones that overtake it are lost.
+const FLOOR: usize = 40;
 /// Flights sent again before they are cut smaller.
 const NARROW_AFTER: u32 = 2;
 /// How long a peer has to answer our end with its own before it is taken for gone. Either may be lost,
@@ -65,6 +68,16 @@ pub(crate) struct Dtls {
     unsent: u64,
 }
 
+/// Bytes that a record protected by this cipher has at least: its nonce and its tag. Names are OpenSSL's.
+fn floor(cipher: &str) -> usize {
+    match cipher {
+        _ if cipher.contains("CHACHA20") || cipher.contains("CCM8") => 16,
+        _ if cipher.contains("GCM") || cipher.contains("CCM") => 24,
+        // The old ones in blocks: OpenSSL takes forged ones of other lengths amiss too.
+        _ => 0,
+    }
+}
+
 /// Whether OpenSSL only waits for datagrams; it never waits to send them.
 fn waits(error: &ssl::Error) -> bool {
     matches!(error.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE)
@@ -74,7 +87,8 @@ impl Dtls {
     /// Over `inner`; `listens` for a server, whose first datagram is a ClientHello with its cookie.
     pub(crate) fn new(ssl: Ssl, inner: Conn, listens: bool) -> Result<Self, Error> {
         ffi::set_mtu(&ssl, MTU);
-        let ssl = SslStream::new(ssl, Packets::default()).map_err(error::internal)?;
+        let ssl = SslStream::new(ssl, Packets { floor: FLOOR, ..Packets::default() })
+            .map_err(error::internal)?;
         let phase = if listens { Phase::Waiting } else { Phase::Handshake };
         Ok(Self {
             ssl,
@@ -118,6 +132,9 @@ impl Dtls {
             ready!(self.poll_drain(cx)).map_err(Error::Io)?;
             if shaken.is_ok() {
                 (self.phase, self.timer) = (Phase::Open, None);
+                let floor =
+                    self.ssl.ssl().current_cipher().map_or(FLOOR, |cipher| floor(cipher.name()));
+                self.ssl.get_mut().floor = floor;
                 return Poll::Ready(Ok(()));
             }
             match self.poll_fill(cx) {
