@@ -30,6 +30,8 @@ pub struct Port {
     /// The kernel opens TLS records here: bytes are readable when a record is, which polling does not
     /// tell.
     opens_records: bool,
+    /// The kernel makes TLS records of what is written.
+    makes_records: bool,
     /// The last read gave less than it was asked for: probably all there was.
     was_short: AtomicBool,
     /// Set while a direction whose readiness can no longer be trusted is tried again by the clock.
@@ -73,7 +75,9 @@ impl Port {
             wait,
             kind: FdKind::Socket,
             exclusive: true,
-            opens_records: false, was_short: false.into(),
+            opens_records: false,
+            makes_records: false,
+            was_short: false.into(),
             again: Default::default(),
         })
     }
@@ -96,7 +100,9 @@ impl Port {
             wait,
             kind: FdKind::Socket,
             exclusive: true,
-            opens_records: false, was_short: false.into(),
+            opens_records: false,
+            makes_records: false,
+            was_short: false.into(),
             again: Default::default(),
         })
     }
@@ -110,7 +116,15 @@ impl Port {
         let kind = sys::fd::kind(fd.as_fd())?;
         let interest = if write { Interest::WRITABLE } else { Interest::READABLE };
         let wait = Wait::Registered(register(fd, interest)?);
-        Ok(Self { wait, kind, exclusive: true, opens_records: false, was_short: false.into(), again: Default::default() })
+        Ok(Self {
+            wait,
+            kind,
+            exclusive: true,
+            opens_records: false,
+            makes_records: false,
+            was_short: false.into(),
+            again: Default::default(),
+        })
     }
 
     /// A descriptor that others may share: standard input, or standard output with `write`. Our own
@@ -140,7 +154,15 @@ impl Port {
                 Err(refused) => Wait::Never(refused.into_parts().0),
             },
         };
-        Ok(Self { wait, kind, exclusive, opens_records: false, was_short: false.into(), again: Default::default() })
+        Ok(Self {
+            wait,
+            kind,
+            exclusive,
+            opens_records: false,
+            makes_records: false,
+            was_short: false.into(),
+            again: Default::default(),
+        })
     }
 
     /// What it refers to.
@@ -162,6 +184,17 @@ impl Port {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn set_opens_records(&mut self) {
         self.opens_records = true;
+    }
+
+    /// From now on the kernel makes TLS records of what is written.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn set_makes_records(&mut self) {
+        self.makes_records = true;
+    }
+
+    /// Whether the kernel makes TLS records of what is written.
+    pub fn makes_records(&self) -> bool {
+        self.makes_records
     }
 
     /// Whether the kernel opens TLS records here: a splice stops at what is not data.

@@ -84,8 +84,7 @@ impl Keys<'_> {
 fn set(fd: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &[u8]) -> io::Result<()> {
     let len = libc::socklen_t::try_from(value.len()).unwrap_or(0);
     // SAFETY: `value` is readable for its length, which the kernel is told.
-    let rc =
-        unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value.as_ptr().cast(), len) };
+    let rc = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value.as_ptr().cast(), len) };
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -155,10 +154,8 @@ pub fn close_record(fd: BorrowedFd<'_>) -> io::Result<()> {
 fn send_typed(fd: BorrowedFd<'_>, kind: u8, content: &[u8]) -> io::Result<()> {
     fault::check(Call::Write)?;
     let mut control = Control { bytes: [0; 64] };
-    let mut vector = libc::iovec {
-        iov_base: content.as_ptr().cast_mut().cast(),
-        iov_len: content.len(),
-    };
+    let mut vector =
+        libc::iovec { iov_base: content.as_ptr().cast_mut().cast(), iov_len: content.len() };
     // SAFETY: all-zero is a valid msghdr; the fields set below are the ones sendmsg reads.
     let mut msg: libc::msghdr = unsafe { std::mem::zeroed() };
     msg.msg_iov = &raw mut vector;
@@ -218,6 +215,15 @@ pub fn recv_record(
         is_ours.then(|| *libc::CMSG_DATA(header))
     };
     Ok((n, kind.or((n > 0).then_some(DATA))))
+}
+
+/// Has TCP send what it holds. A splice or sendfile into a socket whose records the kernel makes may find
+/// no room left before it has told TCP to send anything: then no acknowledgement ever makes room (seen on
+/// Linux 6.1). To end a cork that there is not does just that.
+pub fn push(fd: BorrowedFd<'_>) {
+    let off: libc::c_int = 0;
+    // A failure is seen by whoever sends.
+    let _ = set(fd, libc::IPPROTO_TCP, libc::TCP_CORK, &off.to_ne_bytes());
 }
 
 /// Whether a record waits that is complete. The readiness of a socket counts bytes: it is not enough.

@@ -29,7 +29,8 @@ pub(crate) fn keep(ssl: &mut SslRef) {
 /// Takes out what was kept.
 pub(crate) fn take(ssl: &SslRef) -> Secrets {
     let slot = index().and_then(|index| ssl.ex_data(index));
-    let take = |slot: &Slot| std::mem::take(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner));
+    let take =
+        |slot: &Slot| std::mem::take(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner));
     slot.map(take).unwrap_or_default()
 }
 

@@ -60,6 +60,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         counted.add(more);
         Ok(())
     });
+    steps.command("guest with TLS", guest_with_tls());
     counted.skips.iter().for_each(|skip| steps.skip(skip));
 
     steps.task("gen", &["--check"]);
@@ -74,11 +75,18 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     result
 }
 
-/// Only the tests that need another kernel (SCTP, vsock); here a missing tool is a failure.
+/// The tests that need another kernel and the program with TLS.
+fn guest_with_tls() -> Command {
+    let which = ["--test", "guest", "--", "tls_in_a_kernel"];
+    cargo([&["test", "-p", "integration", "--features", "tls"][..], &which].concat())
+}
+
+/// Only the tests that need another kernel (SCTP, vsock, TLS); here a missing tool is a failure.
 fn guest() -> Result<(), String> {
     let mut steps = Steps::default();
-    steps.command("build", cargo(["build", "-p", "ncat"]));
-    let mut tests = cargo(["test", "-p", "integration", "--test", "guest"]);
+    steps.command("build", cargo(["build", "-p", "ncat", "--features", "tls"]));
+    let with_tls = ["test", "-p", "integration", "--features", "tls", "--test", "guest"];
+    let mut tests = cargo(with_tls);
     tests.env("NCAT_REQUIRE_GUEST", "1");
     steps.command("guest", tests);
     steps.finish()

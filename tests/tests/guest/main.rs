@@ -9,7 +9,6 @@ mod bad_link;
 mod ending;
 #[cfg(feature = "tls")]
 mod ktls;
-mod sctp;
 #[cfg(feature = "tls")]
 #[allow(clippy::disallowed_methods, dead_code, reason = "not all of it is used here")]
 #[path = "../tls/peer.rs"]
@@ -18,6 +17,7 @@ mod peer;
 #[allow(dead_code, reason = "not all of it is used here")]
 #[path = "../tls/pki.rs"]
 mod pki;
+mod sctp;
 mod vsock;
 
 use std::io::Write;

@@ -9,6 +9,7 @@
 mod client;
 mod ends;
 mod interop;
+mod ktls;
 mod names;
 mod peer;
 mod pki;
