@@ -298,7 +298,8 @@ impl Splice {
         let mut left = std::mem::take(&mut self.between);
         let mut then = None;
         if let Kind::Through { read, held, failure, .. } = &mut self.kind {
-            then = failure.take();
+            // What the kernel declined may be read.
+            then = failure.take().filter(|e| !is_refusal(e));
             let mut buf = BytesMut::with_capacity(*held);
             while *held > 0 {
                 match sys::fd::read(read.as_fd(), &mut buf, *held) {
