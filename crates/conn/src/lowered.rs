@@ -122,10 +122,19 @@ mod records {
         pub fn set_record_keys(&mut self, way: Way, keys: &Keys<'_>) -> io::Result<()> {
             let (port, _) = self.tcp_mut()?;
             ktls::set_keys(port.as_fd(), way, keys)?;
-            if way == Way::Recv {
-                port.set_opens_records();
+            match way {
+                Way::Send => port.set_makes_records(),
+                Way::Recv => port.set_opens_records(),
             }
             Ok(())
+        }
+
+        /// Takes a failure that is known off the socket, which would otherwise keep an alert from being
+        /// sent.
+        pub fn forget_failure(&mut self) {
+            if let Ok((port, _)) = self.tcp_mut() {
+                let _ = sys::socket::take_error(port.as_fd());
+            }
         }
 
         /// Sends one record of a type of its own, after everything that was sent before.
@@ -148,7 +157,12 @@ mod records {
         /// As [`ktls::close_record`].
         pub fn poll_close_record(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             let (port, _) = self.tcp_mut()?;
-            port.poll_write(cx, ktls::close_record)
+            port.poll_write(cx, |fd| {
+                ktls::close_record(fd)?;
+                // A record that was full is with TCP, which may still wait for more.
+                ktls::push(fd);
+                Ok(())
+            })
         }
 
         /// Takes at most `max` bytes out of records of one type.

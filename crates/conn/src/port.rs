@@ -30,6 +30,8 @@ pub struct Port {
     /// The kernel opens TLS records here: bytes are readable when a record is, which polling does not
     /// tell.
     opens_records: bool,
+    /// The kernel makes TLS records of what is written.
+    makes_records: bool,
     /// The last read gave less than it was asked for: probably all there was.
     was_short: AtomicBool,
     /// Set while a direction whose readiness can no longer be trusted is tried again by the clock.
@@ -74,6 +76,7 @@ impl Port {
             kind: FdKind::Socket,
             exclusive: true,
             opens_records: false,
+            makes_records: false,
             was_short: false.into(),
             again: Default::default(),
         })
@@ -98,6 +101,7 @@ impl Port {
             kind: FdKind::Socket,
             exclusive: true,
             opens_records: false,
+            makes_records: false,
             was_short: false.into(),
             again: Default::default(),
         })
@@ -117,6 +121,7 @@ impl Port {
             kind,
             exclusive: true,
             opens_records: false,
+            makes_records: false,
             was_short: false.into(),
             again: Default::default(),
         })
@@ -154,6 +159,7 @@ impl Port {
             kind,
             exclusive,
             opens_records: false,
+            makes_records: false,
             was_short: false.into(),
             again: Default::default(),
         })
@@ -178,6 +184,17 @@ impl Port {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn set_opens_records(&mut self) {
         self.opens_records = true;
+    }
+
+    /// From now on the kernel makes TLS records of what is written.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn set_makes_records(&mut self) {
+        self.makes_records = true;
+    }
+
+    /// Whether the kernel makes TLS records of what is written.
+    pub fn makes_records(&self) -> bool {
+        self.makes_records
     }
 
     /// Whether the kernel opens TLS records here: a splice stops at what is not data.

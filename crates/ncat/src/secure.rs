@@ -105,7 +105,8 @@ impl Security {
             talk.debug(|| format!("TLS by {}", tls::library()));
         }
         let preface = plan.tls.as_ref().and_then(Preface::of);
-        let proxies = plan.proxy_tls.as_ref().map(|spec| Client::new(spec, None, None)).transpose()?;
+        let proxies =
+            plan.proxy_tls.as_ref().map(|spec| Client::new(spec, None, None)).transpose()?;
         Ok(Self { talk: talk.clone(), limit: plan.limits.connect_timeout, preface, role, proxies })
     }
 

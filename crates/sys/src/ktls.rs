@@ -217,6 +217,15 @@ pub fn recv_record(
     Ok((n, kind.or((n > 0).then_some(DATA))))
 }
 
+/// Has TCP send what it holds. A splice or sendfile into a socket whose records the kernel makes may find
+/// no room left before it has told TCP to send anything: then no acknowledgement ever makes room (seen on
+/// Linux 6.1). To end a cork that there is not does just that.
+pub fn push(fd: BorrowedFd<'_>) {
+    let off: libc::c_int = 0;
+    // A failure is seen by whoever sends.
+    let _ = set(fd, libc::IPPROTO_TCP, libc::TCP_CORK, &off.to_ne_bytes());
+}
+
 /// Whether a record waits that is complete. The readiness of a socket counts bytes: it is not enough.
 ///
 /// # Errors

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     result
 }
 
-/// Only the tests that need another kernel (SCTP, vsock); here a missing tool is a failure.
+/// Only the tests that need another kernel (SCTP, vsock, TLS); here a missing tool is a failure.
 fn guest() -> Result<(), String> {
     let mut steps = Steps::default();
     steps.command("build", cargo_daily(["build", "-p", "ncat"]));

@@ -14,6 +14,7 @@ mod client;
 mod daemon;
 mod ends;
 mod interop;
+mod ktls;
 mod names;
 mod own;
 mod peer;

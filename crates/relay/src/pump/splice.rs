@@ -186,13 +186,18 @@ impl Splice {
             return Poll::Ready(Err(self.refuse()));
         };
         let moved = match &mut self.kind {
-            Kind::Sendfile => ready!(
-                source.poll_move(sink, cx, |from, to| { sys::splice::sendfile(from, to, PIECE) })
-            ),
+            Kind::Sendfile => {
+                let makes_records = sink.makes_records();
+                ready!(source.poll_move(sink, cx, |from, to| {
+                    give(makes_records, to, sys::splice::sendfile(from, to, PIECE))
+                }))
+            }
             Kind::Direct | Kind::FromPipe { .. } => {
                 let is_socket = source.kind() == FdKind::Socket && !source.opens_records();
+                let makes_records = sink.makes_records();
                 ready!(source.poll_move(sink, cx, |from, to| {
-                    take(is_socket, from, sys::splice::splice(from, to, PIECE))
+                    let moved = take(is_socket, from, sys::splice::splice(from, to, PIECE));
+                    give(makes_records, to, moved)
                 }))
             }
             Kind::Through { read, write, capacity, held, failure } => {
@@ -293,7 +298,8 @@ impl Splice {
         let mut left = std::mem::take(&mut self.between);
         let mut then = None;
         if let Kind::Through { read, held, failure, .. } = &mut self.kind {
-            then = failure.take();
+            // What the kernel declined may be read.
+            then = failure.take().filter(|e| !is_refusal(e));
             let mut buf = BytesMut::with_capacity(*held);
             while *held > 0 {
                 match sys::fd::read(read.as_fd(), &mut buf, *held) {
@@ -395,6 +401,14 @@ fn take(is_socket: bool, from: BorrowedFd<'_>, spliced: io::Result<usize>) -> io
         Ok(0) if is_socket && sys::socket::has_data(from) => Err(io::ErrorKind::Unsupported.into()),
         result => result,
     }
+}
+
+/// A kernel that makes TLS records may stop before TCP has been told to send what it was given.
+fn give(makes_records: bool, to: BorrowedFd<'_>, moved: io::Result<usize>) -> io::Result<usize> {
+    if makes_records && matches!(&moved, Err(e) if e.kind() == io::ErrorKind::WouldBlock) {
+        sys::ktls::push(to);
+    }
+    moved
 }
 
 /// Gives a pipe room for larger pieces; whoever is at its other end only waits less.

@@ -264,7 +264,7 @@ impl Tls {
             return Ok(());
         }
         for part in content.chunks(RECORD) {
-            let record = keys.seal(kind, part).map_err(|stack| error::internal(stack))?;
+            let record = keys.seal(kind, part).map_err(error::internal)?;
             self.ssl.get_mut().incoming.push_back(record.into());
         }
         self.heed(cx);
@@ -276,7 +276,8 @@ impl Tls {
         let Some(keys) = self.kernel.recv.as_mut().filter(|_| is_bad_record(&failure)) else {
             return Err(failure);
         };
-        let mut record = keys.seal(records::DATA, &[]).map_err(|stack| error::internal(stack))?;
+        self.inner.forget_failure();
+        let mut record = keys.seal(records::DATA, &[]).map_err(error::internal)?;
         if let Some(last) = record.last_mut() {
             *last ^= 1;
         }
