@@ -219,7 +219,11 @@ fn is_exhaustion(error: &io::Error) -> bool {
 #[cfg(unix)]
 fn raise_descriptor_limit(context: &Context, spec: &Listen) {
     // Each client takes one descriptor, more with a command; the rest is for ourselves.
-    let each = if context.plan.exec.is_some() { exec::DESCRIPTORS_PER_CLIENT } else { 1 };
+    let each = match (&context.plan.exec, &spec.proxy) {
+        (Some(_), _) => exec::DESCRIPTORS_PER_CLIENT,
+        (None, Some(_)) => proxy::DESCRIPTORS_PER_CLIENT,
+        (None, None) => 1,
+    };
     let wanted = u64::from(spec.max_conns).saturating_mul(each) + 32;
     if let Some(limit) = sys::fd::raise_descriptor_limit(wanted)
         && limit < wanted
