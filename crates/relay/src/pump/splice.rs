@@ -339,7 +339,8 @@ impl Splice {
                 if let Some(pipe) = pipe.take() {
                     pipe.give_back();
                 }
-                Poll::Pending
+                // The buffer of the last short piece is given back by who asks with it in vain.
+                Poll::Ready(Ok(()))
             }
             Poll::Ready(Ok(0)) => {
                 self.ended = true;
