@@ -11,8 +11,8 @@ mod proxies;
 
 pub use access::access;
 pub use codecs::{chat, crlf, hexdump, telnet};
-pub use proxies::{auth, proxy_protocol, socks};
 pub use ncat_cli::flags::fuzz_options as options;
+pub use proxies::{auth, proxy_protocol, socks};
 
 /// A target: its name, which is that of its directory of seeds, and its function.
 pub type Target = (&'static str, fn(&[u8]));

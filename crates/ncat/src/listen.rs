@@ -93,6 +93,10 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
         Ok(header) => header,
         Err(exit) => return exit,
     };
+    let users = match proxy::prepare(context, spec) {
+        Ok(users) => users,
+        Err(exit) => return exit,
+    };
     let listeners = match open(context, spec).await {
         Ok(listeners) => listeners,
         Err(error) => return context.open_failed(&error),
@@ -100,8 +104,8 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
     context.readiness.listening(context, &listeners.bound());
     let door = Door::new(context.talk.clone(), access, spec.max_conns);
     let door = Arc::new(door.with_header(header));
-    if let Some(server) = &spec.proxy {
-        return proxy::serve(context, spec, server, listeners, &door, &mut signals).await;
+    if let (Some(server), Some(users)) = (&spec.proxy, users) {
+        return proxy::serve(context, spec, server, users, listeners, &door, &mut signals).await;
     }
     if spec.keep_open {
         return clients::serve(context, spec, launch, listeners, door, &mut signals).await;

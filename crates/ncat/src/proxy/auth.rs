@@ -23,7 +23,7 @@ const REALM: &[u8] = b"Ncat";
 const NONCE_LIFE: Duration = Duration::from_secs(60);
 
 /// Those who may come in, and what they were asked.
-pub(super) struct Users {
+pub(crate) struct Users {
     all: Vec<Credentials>,
     nonces: Mutex<Nonces>,
     /// What the nonces' times count from.

@@ -37,7 +37,7 @@ use crate::run::Context;
 use crate::signals::Signals;
 use crate::talk::{Talk, words};
 
-use self::auth::Users;
+pub(crate) use self::auth::Users;
 use self::pool::Pool;
 use self::record::Record;
 use self::wire::Wire;
@@ -65,11 +65,21 @@ struct Server {
     users: Users,
 }
 
+/// Reads who may use the proxy the plan asks for, before anything is bound.
+pub(crate) fn prepare(context: &Context, spec: &Listen) -> Result<Option<Users>, Exit> {
+    let users = spec.proxy.as_ref().map(|proxy| Users::prepare(&proxy.users)).transpose();
+    users.map_err(|reason| {
+        context.talk.error(&format!("{reason}. QUITTING."), &[]);
+        Exit::Local
+    })
+}
+
 /// Serves clients until a signal.
 pub(crate) async fn serve(
     context: &Context,
     spec: &Listen,
     proxy: &ProxyServer,
+    users: Users,
     listeners: Listeners,
     door: &Arc<Door>,
     signals: &mut Signals,
@@ -79,13 +89,6 @@ pub(crate) async fn serve(
         Address::Inet(addr) => Some(addr),
         _ => None,
     });
-    let users = match Users::prepare(&proxy.users) {
-        Ok(users) => users,
-        Err(reason) => {
-            context.talk.error(&format!("{reason}. QUITTING."), &[]);
-            return Exit::Local;
-        }
-    };
     let server = Arc::new(Server::new(context, spec, proxy, users, own.collect()));
     warn_open(context, &server);
     let progress = Progress::start(&context.plan.talk, &context.totals, None);
