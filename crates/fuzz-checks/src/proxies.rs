@@ -33,7 +33,8 @@ pub fn socks(data: &[u8]) {
         }
     }
     framed(input, v4::Reply::parse);
-    let owned = |input: &[u8]| Ok(v5::parse_greeting(input)?.map(|(methods, n)| (methods.to_vec(), n)));
+    let owned =
+        |input: &[u8]| Ok(v5::parse_greeting(input)?.map(|(methods, n)| (methods.to_vec(), n)));
     framed(input, owned as fn(&[u8]) -> socks::Parsed<Vec<u8>>);
     framed(input, v5::parse_method);
     let owned = |input: &[u8]| {
