@@ -41,6 +41,26 @@ complete -c ncat -s e -l exec -d 'Executes the given command' -r -f
 complete -c ncat -s c -l sh-exec -d 'Executes the given command via /bin/sh' -r -f
 complete -c ncat -l exec-timeout -d 'Stop the command after this time' -r -f
 complete -c ncat -l exec-limit -d 'What the command may use: mem, cpu, files' -r -f
+complete -c ncat -l proxy -d 'Specify address of host to proxy through' -r -f
+complete -c ncat -l proxy-type -d 'Specify proxy type (http, socks4, socks5)' -r -f -a "http\t''
+socks4\t''
+socks5\t''
+socks\t''
+any\t''"
+complete -c ncat -l proxy-auth -d 'Authenticate with HTTP or SOCKS proxy server' -r -f
+complete -c ncat -l proxy-auth-file -d 'Read USER:PASSWORD from a file' -r -F
+complete -c ncat -l proxy-trustfile -d 'Certificates to trust for https proxies (PEM)' -r -F
+complete -c ncat -l proxy-dns -d 'Specify where to resolve proxy destination' -r -f -a "local\t''
+remote\t''
+both\t''
+none\t''"
+complete -c ncat -l proxy-protocol -d 'PROXY protocol: send1, send2, accept, require' -r -f -a "send1\t''
+send2\t''
+accept\t''
+require\t''"
+complete -c ncat -l proxy-protocol-from -d 'Hosts whose PROXY header is believed' -r -f -a "(__fish_print_hostnames)"
+complete -c ncat -l proxy-allow -d 'Connect a proxy\'s clients to these places only' -r -f
+complete -c ncat -l proxy-deny -d 'Never connect a proxy\'s clients to these places' -r -f
 complete -c ncat -s 4 -d 'Use IPv4 only'
 complete -c ncat -s 6 -d 'Use IPv6 only'
 complete -c ncat -s U -l unixsock -d 'Use Unix domain sockets only'
@@ -72,3 +92,4 @@ complete -c ncat -l version -d 'Display Ncat\'s version information and exit'
 complete -c ncat -l exec-exit -d 'Exit with the status of the command'
 complete -c ncat -l pty -d 'Give the command a terminal of its own'
 complete -c ncat -l exec-handover -d 'Give the command the socket itself'
+complete -c ncat -l proxy-env -d 'Use ALL_PROXY and NO_PROXY'

@@ -15,4 +15,5 @@ mod file_transfer;
 mod neat_tricks;
 mod other_options;
 mod output_options;
+mod proxying;
 mod world;

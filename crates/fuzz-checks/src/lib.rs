@@ -7,10 +7,12 @@
 
 mod access;
 mod codecs;
+mod proxies;
 
 pub use access::access;
 pub use codecs::{chat, crlf, hexdump, telnet};
 pub use ncat_cli::flags::fuzz_options as options;
+pub use proxies::{auth, proxy_protocol, socks};
 
 /// A target: its name, which is that of its directory of seeds, and its function.
 pub type Target = (&'static str, fn(&[u8]));
@@ -18,9 +20,12 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("access", access),
+    ("auth", auth),
     ("chat", chat),
     ("crlf", crlf),
     ("hexdump", hexdump),
     ("options", options),
+    ("proxy_protocol", proxy_protocol),
+    ("socks", socks),
     ("telnet", telnet),
 ];

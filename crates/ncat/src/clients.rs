@@ -206,8 +206,8 @@ async fn admit_all(
                 door.make_room(|| room.dismiss()).await;
                 let name = accepted.conn.info.peer.clone();
                 if let Some(pass) = door.admit(context, &accepted.peer, &name, protocol) {
-                    if context.security.is_wanted() {
-                        handshakes.spawn(handshake(context, accepted.conn, pass));
+                    if door.receives(context) {
+                        handshakes.spawn(handshake(context, door, accepted.conn, pass));
                     } else {
                         sessions.spawn(client(context, room, accepted.conn, pass));
                     }
@@ -259,11 +259,12 @@ async fn input_ends_run(context: &Context, room: &Room) {
 /// One client's handshake, as a task; `None` when it came to nothing, and then its place is free.
 fn handshake(
     context: &Context,
+    door: &Door,
     conn: Conn,
     pass: Pass,
 ) -> impl Future<Output = Option<(Conn, Pass)>> + Send + use<> {
     let (talk, peer) = (context.talk.clone(), conn.info.peer.clone());
-    let secured = context.security.accept(conn);
+    let secured = door.receive(context, conn);
     async move {
         match secured.await {
             Ok(conn) => Some((conn, pass)),

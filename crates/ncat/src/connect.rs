@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::exec;
 use crate::exit::Exit;
 use crate::fastopen::Held;
+use crate::header;
 use crate::local;
 use crate::logs::is_unwritable;
 use crate::progress::Progress;
@@ -228,6 +229,21 @@ pub(crate) async fn open(context: &Context, spec: &Connect) -> Result<Opened, Op
     }
 }
 
+/// What goes before the data: a PROXY header, then TLS.
+async fn introduce(
+    context: &Context,
+    spec: &Connect,
+    mut conn: Conn,
+    to: &str,
+    started: Instant,
+) -> Result<Conn, Insecure> {
+    if let Some(protocol) = context.plan.proxy_protocol {
+        let deadline = started + context.plan.limits.connect_timeout;
+        header::send(protocol, &mut conn, to, deadline).await?;
+    }
+    context.security.connect(conn, Some(&spec.host), started).await
+}
+
 /// What follows the last proxy's word: TLS with the target, inside.
 async fn proxied(
     context: &Context,
@@ -237,7 +253,8 @@ async fn proxied(
 ) -> Result<Opened, OpenError> {
     // To TLS the peer is the target. To everybody else it stays the first proxy, as in Ncat.
     let proxy = std::mem::replace(&mut conn.info.peer, target(spec));
-    let secured = context.security.connect(conn, Some(&spec.host), started).await;
+    let to = target(spec);
+    let secured = introduce(context, spec, conn, &to, started).await;
     let mut conn = secured.map_err(|insecure| refused(target(spec), insecure))?;
     conn.info.peer = proxy;
     Ok(opened(conn))
@@ -330,7 +347,8 @@ async fn stream(
         let info = &connected.conn.info;
         context.talk.connected(&info.peer, &info.local, protocol.name(), &connected.attempts);
         let peer = info.peer.clone();
-        match context.security.connect(connected.conn, Some(&spec.host), started).await {
+        let conn = connected.conn;
+        match introduce(context, spec, conn, &peer, started).await {
             Ok(conn) => return Ok(opened(conn)),
             Err(insecure) => {
                 // Who is not who it should be will not be somewhere else either; what speaks no TLS

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use conn::Conn;
 use gate::{Action, Address, Gatekeeper, Protocol};
 use plan::access::AccessRules;
 use tokio::time::Instant;
 
+use crate::header::{Expected, Taken};
 use crate::run::Context;
+use crate::secure::Insecure;
 use crate::talk::Talk;
 
 /// Turns given to the sessions of clients before another is refused for want of room.
@@ -40,7 +43,9 @@ impl Refusal {
 /// Who may come in: access rules and the number of clients.
 pub(crate) struct Door {
     talk: Talk,
-    access: AccessRules,
+    access: Arc<AccessRules>,
+    /// What comes before a client's first byte.
+    header: Option<Arc<Expected>>,
     max_conns: u32,
     inside: Arc<AtomicU32>,
 }
@@ -57,8 +62,37 @@ impl Drop for Pass {
 }
 
 impl Door {
-    pub(crate) fn new(talk: Talk, access: AccessRules, max_conns: u32) -> Self {
-        Self { talk, access, max_conns, inside: Arc::default() }
+    pub(crate) fn new(talk: Talk, access: Arc<AccessRules>, max_conns: u32) -> Self {
+        Self { talk, access, header: None, max_conns, inside: Arc::default() }
+    }
+
+    /// With a PROXY header expected of clients.
+    pub(crate) fn with_header(self, header: Option<Expected>) -> Self {
+        Self { header: header.map(Arc::new), ..self }
+    }
+
+    /// Whether a client that was let in has to be received first.
+    pub(crate) fn receives(&self, context: &Context) -> bool {
+        self.header.is_some() || context.security.is_wanted()
+    }
+
+    /// What a client goes through once it was let in: its PROXY header, then TLS. Independent of us, so
+    /// that others are served meanwhile.
+    pub(crate) fn receive(
+        &self,
+        context: &Context,
+        conn: Conn,
+    ) -> impl Future<Output = Result<Conn, Insecure>> + Send + use<> {
+        let (header, security) = (self.header.clone(), context.security.acceptor());
+        async move {
+            let Taken { conn, facts } = match header {
+                Some(header) => header.take(conn).await?,
+                None => Taken { conn, facts: Vec::new() },
+            };
+            let mut conn = security.accept(conn).await?;
+            conn.info.secured.extend(facts);
+            Ok(conn)
+        }
     }
 
     /// When every place is taken, lets those who have left already be seen to leave; `dismiss` lets go

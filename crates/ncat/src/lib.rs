@@ -21,6 +21,7 @@ mod fastopen;
 pub mod flags;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod handed;
+mod header;
 mod listen;
 mod local;
 mod logs;

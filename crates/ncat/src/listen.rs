@@ -13,7 +13,7 @@ use endpoint::listen::{StreamListener, accept_any, is_passing};
 use endpoint::resolve::resolve;
 use endpoint::{OpenError, listen};
 use plan::access::AccessRules;
-use plan::{Family, Listen, Transport};
+use plan::{Family, Listen, ProxyProtocol, Transport};
 
 use crate::clients;
 use crate::connect::{self, family};
@@ -22,6 +22,7 @@ use crate::datagrams::{Datagrams, Driver};
 use crate::door::Door;
 use crate::exec;
 use crate::exit::Exit;
+use crate::header::Expected;
 use crate::local;
 use crate::proxy;
 use crate::run::Context;
@@ -84,8 +85,12 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
     if spec.keep_open {
         raise_descriptor_limit(context, spec);
     }
-    let access = match load_access(context, spec).await {
-        Ok(access) => access,
+    let access = match load_access(context, spec, &spec.access).await {
+        Ok(access) => Arc::new(access),
+        Err(exit) => return exit,
+    };
+    let header = match expected_header(context, spec, &access).await {
+        Ok(header) => header,
         Err(exit) => return exit,
     };
     let users = match proxy::prepare(context, spec) {
@@ -97,7 +102,8 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
         Err(error) => return context.open_failed(&error),
     };
     context.readiness.listening(context, &listeners.bound());
-    let door = Arc::new(Door::new(context.talk.clone(), access, spec.max_conns));
+    let door = Door::new(context.talk.clone(), access, spec.max_conns);
+    let door = Arc::new(door.with_header(header));
     if let (Some(server), Some(users)) = (&spec.proxy, users) {
         return proxy::serve(context, spec, server, users, listeners, &door, &mut signals).await;
     }
@@ -117,7 +123,7 @@ pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
         }
     };
     let client = tokio::select! {
-        secured = secure(context, client) => match secured {
+        secured = receive(context, &door, client) => match secured {
             Ok(client) => client,
             Err(exit) => return exit,
         },
@@ -175,16 +181,17 @@ async fn first_client(
     }
 }
 
-/// Gives the one client its handshake, where there is TLS; a failure ends the run.
-async fn secure(context: &Context, client: Only) -> Result<Only, Exit> {
-    if !context.security.is_wanted() {
+/// Takes the one client's PROXY header and gives it its handshake, where there are; a failure ends the run.
+async fn receive(context: &Context, door: &Door, client: Only) -> Result<Only, Exit> {
+    if !door.receives(context) {
         return Ok(client);
     }
     let peer = client.conn.info.peer.clone();
-    match context.security.accept(client.conn).await {
+    match door.receive(context, client.conn).await {
         Ok(conn) => Ok(Only { conn, ..client }),
         Err(insecure) => {
-            let first = format!("Failed SSL connection from {peer}: {}.", insecure.reason);
+            let what = if context.security.is_wanted() { "SSL connection" } else { "connection" };
+            let first = format!("Failed {what} from {peer}: {}.", insecure.reason);
             context.talk.error(&first, &insecure.more);
             context.talk.connect_failed(&peer, &insecure.reason, &[]);
             Err(Exit::Network)
@@ -238,11 +245,15 @@ fn raise_descriptor_limit(context: &Context, spec: &Listen) {
 fn raise_descriptor_limit(_context: &Context, _spec: &Listen) {}
 
 /// Reads access files and looks up the names in them, once, before anything is bound.
-async fn load_access(context: &Context, spec: &Listen) -> Result<AccessRules, Exit> {
-    if spec.access == plan::AccessSpec::default() {
+async fn load_access(
+    context: &Context,
+    spec: &Listen,
+    access: &plan::AccessSpec,
+) -> Result<AccessRules, Exit> {
+    if *access == plan::AccessSpec::default() {
         return Ok(AccessRules::default());
     }
-    let (access, family, numeric) = (spec.access.clone(), family(spec.family), spec.numeric);
+    let (access, family, numeric) = (access.clone(), family(spec.family), spec.numeric);
     let load = move || {
         AccessRules::load(
             &access,
@@ -270,6 +281,22 @@ async fn load_access(context: &Context, spec: &Listen) -> Result<AccessRules, Ex
     }
     context.talk.error(&last, &Vec::from_iter(hint));
     Err(Exit::Local)
+}
+
+/// The PROXY header that clients are to send, with the names in `--proxy-protocol-from` looked up.
+async fn expected_header(
+    context: &Context,
+    spec: &Listen,
+    access: &Arc<AccessRules>,
+) -> Result<Option<Expected>, Exit> {
+    let Some(from) = &spec.header_from else { return Ok(None) };
+    Ok(Some(Expected {
+        is_required: context.plan.proxy_protocol == Some(ProxyProtocol::Require),
+        trusted: load_access(context, spec, from).await?,
+        access: Arc::clone(access),
+        limit: context.plan.limits.connect_timeout,
+        talk: context.talk.clone(),
+    }))
 }
 
 /// Binds everything the plan asks for.

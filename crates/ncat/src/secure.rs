@@ -1,7 +1,6 @@
 //! TLS around connections: who begins it, how long it may take, what is said about it.
 
 use std::fs::{File, OpenOptions};
-use std::future::Future;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -123,22 +122,30 @@ impl Security {
         finish(waiting, self.talk.clone(), started + self.limit, self.limit, false).await
     }
 
-    /// Secures a client's connection. Independent of us, so that others are served meanwhile.
-    pub(crate) fn accept(
-        &self,
-        conn: Conn,
-    ) -> impl Future<Output = Result<Conn, Insecure>> + Send + use<> {
+    /// What secures clients' connections. Independent of us, so that others are served meanwhile.
+    pub(crate) fn acceptor(&self) -> Acceptor {
         let server = match &self.role {
             Role::Server(server) => Some(Arc::clone(server)),
             _ => None,
         };
-        let (talk, limit) = (self.talk.clone(), self.limit);
-        async move {
-            let Some(server) = server else { return Ok(conn) };
-            let tell = notices(&talk, &conn.info.peer);
-            let waiting = server.begin(conn, tell)?;
-            finish(waiting, talk, Instant::now() + limit, limit, true).await
-        }
+        Acceptor { server, talk: self.talk.clone(), limit: self.limit }
+    }
+}
+
+/// Secures clients' connections; without TLS they are as they were.
+pub(crate) struct Acceptor {
+    server: Option<Arc<Server>>,
+    talk: Talk,
+    limit: Duration,
+}
+
+impl Acceptor {
+    /// Secures one.
+    pub(crate) async fn accept(self, conn: Conn) -> Result<Conn, Insecure> {
+        let Some(server) = self.server else { return Ok(conn) };
+        let tell = notices(&self.talk, &conn.info.peer);
+        let waiting = server.begin(conn, tell)?;
+        finish(waiting, self.talk, Instant::now() + self.limit, self.limit, true).await
     }
 }
 

@@ -30,6 +30,8 @@ use crate::run::Context;
 use crate::transports;
 
 pub(crate) use self::failure::Failure;
+pub(crate) use self::secrets::credentials;
+
 use self::http::Answerer;
 use self::wire::Wire;
 
@@ -120,7 +122,7 @@ fn passages<'a>(context: &'a Context, spec: &'a Connect) -> Result<Vec<Passage<'
     for (place, hop) in spec.proxies.iter().enumerate() {
         let answerer = Answerer::default();
         let mut passage = Passage { context, spec, hop, place, credentials: None, answerer };
-        let found = secrets::credentials(&hop.auth);
+        let found = credentials(&hop.auth);
         passage.credentials = found.map_err(|failure| failure.into_error(&passage))?;
         passages.push(passage);
     }

@@ -16,6 +16,7 @@ pub mod crlf;
 pub mod escape;
 pub mod hexdump;
 pub mod http;
+pub mod proxy_protocol;
 pub mod secret;
 pub mod socks;
 pub mod target;

@@ -1,5 +1,6 @@
 //! The programs our tests talk to or compare with: which are there, and getting the others.
 
+use std::io::Write;
 use std::process::Command;
 
 use crate::step::{complain, find_program, run};
@@ -16,6 +17,9 @@ const PEERS: &[Peer] = &[
     Peer { package: "socat", program: "socat", tests: "interop with socat, ptys" },
     Peer { package: "netcat-openbsd", program: "nc.openbsd", tests: "interop with OpenBSD nc" },
     Peer { package: "openssl", program: "openssl", tests: "interop of TLS" },
+    Peer { package: "squid", program: "squid", tests: "proxies" },
+    Peer { package: "tinyproxy", program: "tinyproxy", tests: "proxies" },
+    Peer { package: "dante-server", program: "danted", tests: "proxies" },
     Peer { package: "curl", program: "curl", tests: "interop of proxies" },
     Peer { package: "iproute2", program: "ip", tests: "bad links, network namespaces" },
     Peer { package: "strace", program: "strace", tests: "failing system calls" },
@@ -79,6 +83,7 @@ fn install(peers: &[&Peer]) {
             false
         }
     };
+    let _quiet = NoDaemons::begin();
     note(run(apt_get(&["update", "-q"])));
     let packages: Vec<&str> = peers.iter().map(|peer| peer.package).collect();
     let install = ["install", "-q", "-y", "--no-install-recommends"];
@@ -87,6 +92,33 @@ fn install(peers: &[&Peer]) {
     }
     for package in packages {
         note(run(apt_get(&[&install, &[package][..]].concat())));
+    }
+}
+
+/// While it lives, packages that bring a daemon do not start it: tests start their own.
+struct NoDaemons {
+    is_ours: bool,
+}
+
+/// What Debian asks before it starts a service (invoke-rc.d(8)).
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+impl NoDaemons {
+    fn begin() -> Self {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o755).open(POLICY);
+        // Where there is a policy already, it is the owner's.
+        let is_ours = file.and_then(|mut file| file.write_all(b"#!/bin/sh\nexit 101\n")).is_ok();
+        Self { is_ours }
+    }
+}
+
+impl Drop for NoDaemons {
+    fn drop(&mut self) {
+        if self.is_ours {
+            let _ = std::fs::remove_file(POLICY);
+        }
     }
 }
 

@@ -198,7 +198,7 @@ async fn admit_all(
         door.make_room(|| {}).await;
         let name = accepted.conn.info.peer.clone();
         if let Some(pass) = door.admit(context, &accepted.peer, &name, *protocol) {
-            clients.spawn(client(context, Arc::clone(server), accepted.conn, pass));
+            clients.spawn(client(context, door, Arc::clone(server), accepted.conn, pass));
         }
         while clients.try_join_next().is_some() {}
         // Those who are in get their turn before the next one comes.
@@ -209,12 +209,13 @@ async fn admit_all(
 /// One client as a task, its handshake first where there is TLS.
 fn client(
     context: &Context,
+    door: &Door,
     server: Arc<Server>,
     conn: Conn,
     pass: Pass,
 ) -> impl Future<Output = ()> + Send + use<> {
     let peer = conn.info.peer.clone();
-    let secured = context.security.accept(conn);
+    let secured = door.receive(context, conn);
     async move {
         match secured.await {
             Ok(conn) => server.client(conn, pass).await,

@@ -15,6 +15,17 @@ use crate::talk::words;
 /// How much of an answer that was not understood is shown.
 const SHOWN_MAX: usize = 60;
 
+/// How far we came in saying who we are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tried {
+    /// There was nothing to say.
+    Nothing,
+    /// There was, and the proxy did not say how, or not so that we understood.
+    NotAsked,
+    /// By this scheme.
+    Scheme(&'static str),
+}
+
 /// Why a proxy was not passed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -37,7 +48,7 @@ pub(crate) enum Failure {
     /// TLS to it failed.
     Insecure(Insecure),
     /// HTTP: another answer than 2xx.
-    Status { code: u16, reason: Vec<u8>, location: Option<Vec<u8>>, tried: Option<&'static str> },
+    Status { code: u16, reason: Vec<u8>, location: Option<Vec<u8>>, tried: Tried },
     /// HTTP: no answer that can be understood.
     NotHttp { said: Vec<u8>, why: &'static str },
     /// HTTP: it asks for something we cannot give.
@@ -122,7 +133,8 @@ impl Failure {
             }
             Self::NotHttp { said, why } => {
                 let detail = format!("{why}; {}", answered(&said));
-                ("Proxy returned status code -1.".into(), Some(detail), kind_hint(&said))
+                let hint = kind_hint(&said).filter(|_| !said.starts_with(b"HTTP"));
+                ("Proxy returned status code -1.".into(), Some(detail), hint)
             }
             Self::NoScheme { offered, why } => {
                 let offered = escape::terminal(offered.join(", ").as_bytes()).into_owned();
@@ -157,17 +169,20 @@ fn status(
     code: u16,
     reason: &[u8],
     location: Option<&[u8]>,
-    tried: Option<&'static str>,
+    tried: Tried,
 ) -> (String, Option<String>, Option<String>) {
     let mut detail = format!("it answered {code} {}", shown(reason));
     if let Some(location) = location {
         detail.push_str(&format!(", and points to {}", shown(location)));
     }
     let hint = match (code, tried) {
-        (407, None) => {
+        (407, Tried::Nothing) => {
             "it wants to know who you are: --proxy-auth USER:PASSWORD, or NCAT_PROXY_AUTH".into()
         }
-        (407, Some(scheme)) => format!("user name or password is wrong ({scheme})"),
+        (407, Tried::NotAsked) => {
+            "it does not say how (Proxy-Authenticate), or not so that it can be understood".into()
+        }
+        (407, Tried::Scheme(scheme)) => format!("user name or password is wrong ({scheme})"),
         (300..400, _) => "a proxy that redirects is no proxy for this; nothing is followed".into(),
         (400 | 404 | 405 | 501, _) => "is it a proxy, or a web server without CONNECT?".into(),
         (403, _) => "its rules forbid this host or port; many allow port 443 only".into(),
@@ -186,6 +201,10 @@ fn socks(failure: &Socks) -> (String, Option<String>, Option<String>) {
         ),
         Socks::Garbage(AddressType(_)) => ("Error: invalid proxy bind address type.".into(), ""),
         Socks::Garbage(_) => ("Error: malformed request response from proxy.".into(), ""),
+        // The second letter of "HTTP".
+        Socks::Refused4(reply) if reply.code() == b'T' => {
+            ("Proxy connection failed.".into(), "that looks like HTTP: --proxy-type http")
+        }
         Socks::Refused4(_) => ("Proxy connection failed.".into(), ""),
         Socks::Refused5(reply) => (format!("Error: {}.", reply.words()), ""),
         Socks::NoMethod => (

@@ -5,6 +5,7 @@ use proto::auth::{Auth, basic, digest, parse_challenges};
 use proto::http::{Body, Framing, HeadError, HeadReader, Limits, Response, Version};
 use proto::target::Target;
 
+use super::failure::Tried;
 use super::wire::Wire;
 use super::{Failure, Opened, Passage, random};
 
@@ -94,7 +95,11 @@ fn refused(passage: &Passage<'_>, response: &Response) -> Failure {
         code: response.status,
         reason: response.reason.to_vec(),
         location: response.headers.first("Location").map(|place| place.to_vec()),
-        tried: passage.answerer.scheme.as_ref().map(Scheme::name),
+        tried: match (&passage.answerer.scheme, &passage.credentials) {
+            (Some(scheme), _) => Tried::Scheme(scheme.name()),
+            (None, Some(_)) => Tried::NotAsked,
+            (None, None) => Tried::Nothing,
+        },
     }
 }
 

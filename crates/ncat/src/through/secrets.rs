@@ -10,7 +10,7 @@ use crate::talk::words;
 const FILE_MAX: u64 = 64 * 1024;
 
 /// The credentials for one proxy.
-pub(super) fn credentials(auth: &ProxyAuth) -> Result<Option<Credentials>, Failure> {
+pub(crate) fn credentials(auth: &ProxyAuth) -> Result<Option<Credentials>, Failure> {
     match auth {
         ProxyAuth::None => Ok(None),
         ProxyAuth::Given(secret) => Ok(Some(Credentials::new(secret.reveal().as_bytes()))),
