@@ -7,7 +7,7 @@ use proto::telnet::Telnet;
 
 /// The first byte says how to cut the rest: its low half is the size of odd pieces, its high half of
 /// even ones; 0 stands for all that is left.
-fn split(data: &[u8]) -> (&[u8], Vec<&[u8]>) {
+pub(crate) fn split(data: &[u8]) -> (&[u8], Vec<&[u8]>) {
     let Some((&sizes, input)) = data.split_first() else { return (data, Vec::new()) };
     let mut pieces = Vec::new();
     let mut rest = input;

@@ -7,10 +7,12 @@
 
 mod access;
 mod codecs;
+mod http;
 mod proxies;
 
 pub use access::access;
 pub use codecs::{chat, crlf, hexdump, telnet};
+pub use http::{http_chunks, http_head};
 pub use ncat_cli::flags::fuzz_options as options;
 pub use proxies::{auth, proxy_protocol, socks};
 
@@ -24,6 +26,8 @@ pub const TARGETS: &[Target] = &[
     ("chat", chat),
     ("crlf", crlf),
     ("hexdump", hexdump),
+    ("http_chunks", http_chunks),
+    ("http_head", http_head),
     ("options", options),
     ("proxy_protocol", proxy_protocol),
     ("socks", socks),
