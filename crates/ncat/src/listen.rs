@@ -289,7 +289,7 @@ async fn expected_header(
     spec: &Listen,
     access: &Arc<AccessRules>,
 ) -> Result<Option<Expected>, Exit> {
-    let Some(from) = &spec.header_from else { return Ok(None) };
+    let Some(from) = &context.plan.header_from else { return Ok(None) };
     Ok(Some(Expected {
         is_required: context.plan.proxy_protocol == Some(ProxyProtocol::Require),
         trusted: load_access(context, spec, from).await?,

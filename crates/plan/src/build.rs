@@ -58,6 +58,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
         exec: raw.exec.spec(),
         tls: raw.tls.spec(),
         proxy_tls: proxy::tls(raw, &proxies),
+        header_from: proxy::trusted(&facts),
         proxy_protocol: raw.proxy.protocol,
         stages: stages(raw),
         flow: flow(raw),
@@ -135,7 +136,6 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
         },
         slow_reader: raw.slow_reader.unwrap_or_default(),
         vsock: operands.vsock,
-        header_from: proxy::trusted(facts),
         broker: raw.broker.plan(),
         proxy: proxy_server::plan(facts),
     }
