@@ -16,4 +16,5 @@ mod lua;
 mod neat_tricks;
 mod other_options;
 mod output_options;
+mod proxying;
 mod world;

@@ -11,6 +11,7 @@ mod certificate;
 mod codecs;
 mod command;
 mod dtls;
+mod http;
 mod proxies;
 mod starttls;
 
@@ -20,6 +21,7 @@ pub use certificate::certificate;
 pub use codecs::{chat, crlf, hexdump, telnet};
 pub use command::command;
 pub use dtls::dtls;
+pub use http::{http_chunks, http_head};
 pub use ncat_cli::flags::fuzz_options as options;
 pub use proxies::{auth, proxy_protocol, socks};
 pub use starttls::starttls;
@@ -38,6 +40,8 @@ pub const TARGETS: &[Target] = &[
     ("crlf", crlf),
     ("dtls", dtls),
     ("hexdump", hexdump),
+    ("http_chunks", http_chunks),
+    ("http_head", http_head),
     ("options", options),
     ("starttls", starttls),
     ("proxy_protocol", proxy_protocol),

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use proto::auth::{self, digest};
 use proto::proxy_protocol;
 use proto::secret::Credentials;
-use proto::socks::{udp, v4, v5};
+use proto::socks::{self, udp, v4, v5};
 
 /// A message is the same whatever follows it, and no beginning of it is one.
 fn framed<'a, T: Debug + PartialEq, E: Debug + PartialEq>(
@@ -33,9 +33,15 @@ pub fn socks(data: &[u8]) {
         }
     }
     framed(input, v4::Reply::parse);
-    framed(input, v5::parse_greeting);
+    let owned =
+        |input: &[u8]| Ok(v5::parse_greeting(input)?.map(|(methods, n)| (methods.to_vec(), n)));
+    framed(input, owned as fn(&[u8]) -> socks::Parsed<Vec<u8>>);
     framed(input, v5::parse_method);
-    framed(input, v5::parse_password);
+    let owned = |input: &[u8]| {
+        let parsed = v5::parse_password(input)?;
+        Ok(parsed.map(|((user, word), n)| ((user.to_vec(), word.to_vec()), n)))
+    };
+    framed(input, owned as fn(&[u8]) -> socks::Parsed<(Vec<u8>, Vec<u8>)>);
     framed(input, v5::parse_password_verdict);
     if let Some(request) = framed(input, v5::Request::parse) {
         let mut wire = Vec::new();

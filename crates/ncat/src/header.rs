@@ -1,7 +1,7 @@
 //! The PROXY protocol: a header with the addresses of a connection, sent or taken before its first byte.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,26 +56,21 @@ pub(crate) struct Expected {
 impl Expected {
     /// Takes the header off a client's connection, as far as one is to be there. What follows it is not
     /// read, so that the connection stays plain.
-    pub(crate) fn take(
-        self: Arc<Self>,
-        mut conn: Conn,
-    ) -> impl Future<Output = Result<Taken, Insecure>> + Send + use<> {
-        async move {
-            let proxy = conn.info.peer.parse::<SocketAddr>().ok();
-            if !self.trusted.check(proxy.map(|addr| addr.ip())).is_allowed() {
-                return match self.is_required {
-                    true => Err(failed("it is not in --proxy-protocol-from".into())),
-                    false => Ok(Taken { conn, facts: Vec::new() }),
-                };
-            }
-            let deadline = Instant::now() + self.limit;
-            let header = match read(&mut conn, deadline).await? {
-                Some(header) => header,
-                None if self.is_required => return Err(failed(Error::Absent.to_string())),
-                None => return Ok(Taken { conn, facts: Vec::new() }),
+    pub(crate) async fn take(self: Arc<Self>, mut conn: Conn) -> Result<Taken, Insecure> {
+        let proxy = conn.info.peer.parse::<SocketAddr>().ok();
+        if !self.trusted.check(proxy.map(|addr| addr.ip())).is_allowed() {
+            return match self.is_required {
+                true => Err(failed("it is not in --proxy-protocol-from".into())),
+                false => Ok(Taken { conn, facts: Vec::new() }),
             };
-            self.apply(conn, header)
         }
+        let deadline = Instant::now() + self.limit;
+        let header = match read(&mut conn, deadline).await? {
+            Some(header) => header,
+            None if self.is_required => return Err(failed(Error::Absent.to_string())),
+            None => return Ok(Taken { conn, facts: Vec::new() }),
+        };
+        self.apply(conn, header)
     }
 
     /// From here on the client is who the header says.

@@ -226,7 +226,11 @@ fn is_exhaustion(error: &io::Error) -> bool {
 #[cfg(unix)]
 fn raise_descriptor_limit(context: &Context, spec: &Listen) {
     // Each client takes one descriptor, more with a command; the rest is for ourselves.
-    let each = if context.plan.exec.is_some() { exec::DESCRIPTORS_PER_CLIENT } else { 1 };
+    let each = match (&context.plan.exec, &spec.proxy) {
+        (Some(_), _) => exec::DESCRIPTORS_PER_CLIENT,
+        (None, Some(_)) => proxy::DESCRIPTORS_PER_CLIENT,
+        (None, None) => 1,
+    };
     let wanted = u64::from(spec.max_conns).saturating_mul(each) + 32;
     if let Some(limit) = sys::fd::raise_descriptor_limit(wanted)
         && limit < wanted
@@ -285,7 +289,7 @@ async fn expected_header(
     spec: &Listen,
     access: &Arc<AccessRules>,
 ) -> Result<Option<Expected>, Exit> {
-    let Some(from) = &spec.header_from else { return Ok(None) };
+    let Some(from) = &context.plan.header_from else { return Ok(None) };
     Ok(Some(Expected {
         is_required: context.plan.proxy_protocol == Some(ProxyProtocol::Require),
         trusted: load_access(context, spec, from).await?,

@@ -63,6 +63,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
         ready: sockets::ready(&facts, &operands),
         tls: safe::tls(&facts),
         proxy_tls: proxy::tls(raw, &proxies),
+        header_from: proxy::trusted(&facts),
         proxy_protocol: raw.proxy.protocol,
         exec: raw.exec.spec(&raw.lua),
         filters: (!raw.lua.filters.stack.is_empty()).then(|| raw.lua.filters.clone()),
@@ -153,7 +154,6 @@ fn listen(facts: &Facts<'_>, operands: Operands) -> Listen {
         },
         slow_reader: raw.slow_reader.unwrap_or_default(),
         vsock: operands.vsock,
-        header_from: proxy::trusted(facts),
         broker: raw.broker.plan(),
         proxy: proxy_server::plan(facts),
     }

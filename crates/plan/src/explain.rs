@@ -145,7 +145,7 @@ impl Page {
             }
         }
         self.access(&listen.access);
-        if let (Some(protocol), Some(from)) = (plan.proxy_protocol, &listen.header_from) {
+        if let (Some(protocol), Some(from)) = (plan.proxy_protocol, &plan.header_from) {
             let from = from.allow.as_deref().unwrap_or_default().join(",");
             self.line("PROXY header", format!("{}, believed from {from:?}", protocol.name()));
         }

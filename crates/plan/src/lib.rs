@@ -75,6 +75,8 @@ pub struct Plan {
     pub tls: Option<TlsSpec>,
     /// How connections to https proxies are secured: always verified.
     pub proxy_tls: Option<TlsSpec>,
+    /// `--proxy-protocol-from`: whose PROXY header is believed; `None` when none is wanted.
+    pub header_from: Option<access::AccessSpec>,
     /// `--proxy-protocol`: the header at the start of each connection.
     pub proxy_protocol: Option<ProxyProtocol>,
     /// Changes made to the bytes, wire side first.
@@ -234,8 +236,6 @@ pub struct Listen {
     pub slow_reader: SlowReader,
     /// Where, for vsock sockets.
     pub vsock: Option<VsockSpec>,
-    /// `--proxy-protocol-from`: whose PROXY header is believed; `None` when none is wanted.
-    pub header_from: Option<access::AccessSpec>,
     /// `--broker`, `--chat`: the clients speak to each other.
     pub broker: Option<Broker>,
     /// `--proxy-type`: clients are connected to where they ask to be.

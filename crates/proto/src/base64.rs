@@ -27,7 +27,7 @@ pub fn encode(bytes: &[u8]) -> String {
 /// Decodes, padded or not; `None` for anything else, bits left over included: one text, one meaning.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
-    if padding > 0 && (padding > 2 || text.len() % 4 != 0) {
+    if padding > 0 && (padding > 2 || !text.len().is_multiple_of(4)) {
         return None;
     }
     let digits = &text[..text.len() - padding];

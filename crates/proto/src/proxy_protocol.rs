@@ -302,7 +302,7 @@ mod tests {
             "PROXY TCP4 1.2.3.4 1.2.3.4 +1 2\r\n",
             "PROXY TCP4 1.2.3.4 1.2.3.4 65536 2\r\n",
             "PROXY TCP4 1.2.3.4 a.example 1 2\r\n",
-            "PROXY TCP4 1.2.3.4\01.2.3.4 1 2\r\n",
+            "PROXY TCP4 1.2.3.4\0 1.2.3.4 1 2\r\n",
             "PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n",
             "PROXY \r\n",
         ] {

@@ -103,6 +103,9 @@ fn fast_path(from: &Conn, to: &Conn) -> Choice {
         (FdKind::Terminal, _) | (_, FdKind::Terminal) => {
             choice(Strategy::Buffered, "a terminal is at one end")
         }
+        (FdKind::Socket, FdKind::Socket) if own_socket(source) && own_socket(sink) => {
+            choice(Strategy::SplicePipe, "socket to socket")
+        }
         (FdKind::Socket, FdKind::Socket) => {
             choice(Strategy::Buffered, "the kernel does not splice from socket to socket")
         }

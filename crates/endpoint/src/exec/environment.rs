@@ -4,9 +4,10 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 /// Ours to set, and therefore never inherited: whoever runs us from a command of another `ncat` would
-/// pass on the wrong peer. `NCAT_PROXY_AUTH` holds a password. What begins with `NCAT_TLS_` tells of the
-/// connection's TLS, so that of another connection must not be taken for it.
-const NOT_INHERITED: [&str; 8] = [
+/// pass on the wrong peer. What begins with `NCAT_TLS_` or `NCAT_PROXY_` tells of the
+/// connection's TLS and PROXY header, so that of another connection must not be taken for it;
+/// `NCAT_PROXY_AUTH` holds a password.
+const NOT_INHERITED: [&str; 7] = [
     "NCAT_REMOTE_ADDR",
     "NCAT_REMOTE_PORT",
     "NCAT_LOCAL_ADDR",
@@ -14,8 +15,9 @@ const NOT_INHERITED: [&str; 8] = [
     "NCAT_PROTO",
     "NCAT_TARGET_ADDR",
     "NCAT_TARGET_PORT",
-    "NCAT_PROXY_AUTH",
 ];
+
+const NOT_INHERITED_FAMILIES: [&[u8]; 2] = [b"NCAT_TLS_", b"NCAT_PROXY_"];
 
 /// The environment of every program of a run, to which each connection adds its own variables.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ impl Environment {
 
     fn from_pairs(pairs: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let ours = |name: &OsStr| {
-            name.as_bytes().starts_with(b"NCAT_TLS_")
+            NOT_INHERITED_FAMILIES.iter().any(|family| name.as_bytes().starts_with(family))
                 || NOT_INHERITED.iter().any(|taken| name == *taken)
         };
         let kept = pairs.filter(|(name, _)| !ours(name));

@@ -43,6 +43,9 @@ use self::pool::Pool;
 use self::record::Record;
 use self::wire::Wire;
 
+/// Descriptors of one client: its own connection and the one it asked for.
+pub(crate) const DESCRIPTORS_PER_CLIENT: u64 = 2;
+
 /// The first byte of a TLS connection (RFC 8446, section 5.1); of no HTTP method.
 const TLS_HANDSHAKE: u8 = 22;
 

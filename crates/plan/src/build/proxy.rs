@@ -45,9 +45,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "--proxy-auth-file without --proxy, --proxy-env or -l --proxy-type",
         |f| {
-            f.raw.proxy.auth_file.is_some()
-                && !has_proxies(f)
-                && !(f.listen && !f.raw.proxy.types.is_empty())
+            let serves = f.listen && !f.raw.proxy.types.is_empty();
+            f.raw.proxy.auth_file.is_some() && !has_proxies(f) && !serves
         },
         "Invalid option combination: --proxy-auth-file without --proxy. QUITTING.",
     ),

@@ -7,6 +7,7 @@
 //! Where the kernel opens TLS records, a splice stops with `EINVAL` at one that is not data, and leaves it
 //! there (checked on Linux 6.1): the stage whose record it is takes it out, and the splice goes on.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -63,6 +64,15 @@ enum Kind {
         is_short: bool,
         queue: VecDeque<Bytes>,
     },
+    /// From socket to socket: short pieces through a buffer, long ones through a pipe that is only
+    /// held while they come.
+    Between {
+        is_short: bool,
+        queue: VecDeque<Bytes>,
+        pipe: Option<Pipe>,
+        held: usize,
+        failure: Option<io::Error>,
+    },
     Through {
         read: OwnedFd,
         write: OwnedFd,
@@ -73,9 +83,55 @@ enum Kind {
     },
 }
 
+/// A pipe of our own, empty between two uses.
+#[derive(Debug)]
+struct Pipe {
+    read: OwnedFd,
+    write: OwnedFd,
+    capacity: usize,
+}
+
+/// Pipes kept per thread for whoever has long pieces next; each is two descriptors and, in the kernel,
+/// a ring of some kilobytes, which thousands of idle tunnels do not have.
+const PIPES_KEPT: usize = 8;
+
+thread_local! {
+    static PIPES: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Pipe {
+    fn take() -> io::Result<Self> {
+        if let Some(pipe) = PIPES.with_borrow_mut(Vec::pop) {
+            return Ok(pipe);
+        }
+        let (read, write, capacity) = sys::splice::pipe(PIPE_BYTES)?;
+        Ok(Self { read, write, capacity })
+    }
+
+    /// For the next; it must be empty.
+    fn give_back(self) {
+        PIPES.with_borrow_mut(|pipes| {
+            if pipes.len() < PIPES_KEPT {
+                pipes.push(self);
+            }
+        });
+    }
+}
+
 impl Splice {
     pub(crate) fn new(strategy: Strategy, from: &Conn, to: &Conn) -> io::Result<Self> {
+        let is_socket =
+            |port: Option<&conn::Port>| port.is_some_and(|port| port.kind() == FdKind::Socket);
+        let are_sockets = is_socket(from.plain().and_then(conn::Plain::input))
+            && is_socket(to.plain().and_then(conn::Plain::output));
         let kind = match strategy {
+            Strategy::SplicePipe if are_sockets => Kind::Between {
+                is_short: true,
+                queue: VecDeque::new(),
+                pipe: None,
+                held: 0,
+                failure: None,
+            },
             Strategy::Sendfile => {
                 if let Some(source) = from.source().and_then(conn::Plain::input) {
                     sys::fd::advise_sequential(source.as_fd());
@@ -102,6 +158,7 @@ impl Splice {
     pub(crate) fn is_drained(&self) -> bool {
         let is_empty = match &self.kind {
             Kind::Through { held, .. } => *held == 0,
+            Kind::Between { held, queue, .. } => *held == 0 && queue.is_empty(),
             Kind::FromPipe { queue, .. } => queue.is_empty(),
             Kind::Sendfile | Kind::Direct => true,
         };
@@ -164,7 +221,13 @@ impl Splice {
                 Err(e) => Err(Stop::Failed(PumpError::Sink(e))),
             });
         }
-        if let Kind::FromPipe { is_short, queue } = &mut self.kind
+        if let Kind::Between { is_short: false, queue, .. } = &self.kind
+            && queue.is_empty()
+        {
+            return self.step_between(cx, from, to, tally);
+        }
+        if let Kind::FromPipe { is_short, queue } | Kind::Between { is_short, queue, .. } =
+            &mut self.kind
             && (*is_short || !queue.is_empty())
         {
             return Poll::Ready(match ready!(copy(cx, from, to, queue, tally)) {
@@ -200,6 +263,8 @@ impl Splice {
                     give(makes_records, to, moved)
                 }))
             }
+            // Both of its ways are above.
+            Kind::Between { .. } => return Poll::Ready(Err(self.refuse())),
             Kind::Through { read, write, capacity, held, failure } => {
                 if *held == 0 {
                     let has_urgent = !source.opens_records();
@@ -293,11 +358,82 @@ impl Splice {
         })
     }
 
+    /// One call into the kernel for a long piece from socket to socket.
+    fn step_between(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &Conn,
+        to: &Conn,
+        tally: &mut Tally,
+    ) -> Poll<Result<(), Stop>> {
+        let (Some(source), Some(sink)) =
+            (from.plain().and_then(conn::Plain::input), to.plain().and_then(conn::Plain::output))
+        else {
+            return Poll::Ready(Err(self.refuse()));
+        };
+        let Kind::Between { is_short, pipe, held, failure, .. } = &mut self.kind else {
+            return Poll::Ready(Err(self.refuse()));
+        };
+        if *held > 0 {
+            let Some(Pipe { read, .. }) = pipe else { return Poll::Ready(Err(self.refuse())) };
+            let drained =
+                ready!(sink.poll_write(cx, |to| sys::splice::splice(read.as_fd(), to, *held)));
+            return Poll::Ready(match drained {
+                Ok(n) => {
+                    *held -= n;
+                    tally.delivered += n as u64;
+                    Ok(())
+                }
+                Err(e) if is_refusal(&e) => Err(self.refuse()),
+                Err(e) => Err(Stop::Failed(PumpError::Sink(e))),
+            });
+        }
+        let Pipe { write, capacity, .. } = match pipe {
+            Some(pipe) => pipe,
+            None => match Pipe::take() {
+                Ok(taken) => pipe.insert(taken),
+                // No descriptors for a pipe: slower is better than not at all.
+                Err(_) => return Poll::Ready(Err(self.refuse())),
+            },
+        };
+        let filled =
+            source.poll_read(cx, |from| fill(from, write.as_fd(), *capacity, true, failure));
+        match filled {
+            Poll::Pending => {
+                // Nothing for now: whoever has something may have the pipe.
+                *is_short = true;
+                if let Some(pipe) = pipe.take() {
+                    pipe.give_back();
+                }
+                // The buffer of the last short piece is given back by who asks with it in vain.
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Ok(0)) => {
+                self.ended = true;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Ok(n)) => {
+                *held = n;
+                tally.taken += n as u64;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(e)) if is_refusal(&e) => Poll::Ready(Err(self.refuse())),
+            Poll::Ready(Err(e)) => Poll::Ready(Err(Stop::Failed(PumpError::Source(e)))),
+        }
+    }
+
     /// Takes back what sits in our pipe, so that nothing is lost or sent twice.
     fn refuse(&mut self) -> Stop {
         let mut left = std::mem::take(&mut self.between);
         let mut then = None;
-        if let Kind::Through { read, held, failure, .. } = &mut self.kind {
+        let piped = match &mut self.kind {
+            Kind::Through { read, held, failure, .. }
+            | Kind::Between { pipe: Some(Pipe { read, .. }), held, failure, .. } => {
+                Some((read, held, failure))
+            }
+            _ => None,
+        };
+        if let Some((read, held, failure)) = piped {
             // What the kernel declined may be read.
             then = failure.take().filter(|e| !is_refusal(e));
             let mut buf = BytesMut::with_capacity(*held);
@@ -314,6 +450,16 @@ impl Splice {
             }
         }
         Stop::Refused { left, failure: then }
+    }
+}
+
+impl Drop for Splice {
+    fn drop(&mut self) {
+        if let Kind::Between { pipe, held: 0, .. } = &mut self.kind
+            && let Some(pipe) = pipe.take()
+        {
+            pipe.give_back();
+        }
     }
 }
 
