@@ -239,7 +239,7 @@ pub struct Listen {
     /// `--broker`, `--chat`: the clients speak to each other.
     pub broker: Option<Broker>,
     /// `--proxy-type`: clients are connected to where they ask to be.
-    pub proxy: Option<ProxyServer>,
+    pub proxy: Option<Box<ProxyServer>>,
 }
 
 /// A change to the bytes between the user and the wire.

@@ -108,7 +108,7 @@ pub(super) fn prepare(mut request: Request, via: &str) -> Result<Ask, Reply> {
     let upgrade = upgrade(&request).filter(|_| framing == Framing::None);
     request.headers.strip_hop_by_hop().map_err(|bad| bad_head(BadHead::Headers(bad)))?;
     let method = request.method.clone();
-    if method == &b"CONNECT"[..] {
+    if method == b"CONNECT"[..] {
         let authority = Authority::parse_connect(&request.target).map_err(bad_target)?;
         if framing != Framing::None && framing != Framing::Length(0) {
             return Err(Reply::last(400, "CONNECT has no body."));
@@ -127,7 +127,7 @@ pub(super) fn prepare(mut request: Request, via: &str) -> Result<Ask, Reply> {
         });
     }
     let target = Target::parse(&request.target, &method).map_err(bad_target)?;
-    if method == &b"POST"[..] && framing == Framing::None && version == Version::V10 {
+    if method == b"POST"[..] && framing == Framing::None && version == Version::V10 {
         return Err(Reply::last(400, "A POST of HTTP/1.0 must have a Content-Length."));
     }
     let is_repeatable = framing == Framing::None

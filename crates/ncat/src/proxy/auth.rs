@@ -147,7 +147,7 @@ fn is_about(uri: &[u8], request: &Request) -> bool {
     if uri == request.target {
         return true;
     }
-    if request.method == &b"CONNECT"[..] {
+    if request.method == b"CONNECT"[..] {
         let same = |text: &[u8]| Authority::parse_connect(text).ok();
         return same(uri).is_some_and(|uri| Some(uri) == same(&request.target));
     }

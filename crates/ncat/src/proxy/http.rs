@@ -294,7 +294,7 @@ impl Server {
             None => false,
         };
         let version = request.map_or(Version::V10, |request| request.version);
-        let is_head = request.is_some_and(|request| request.method == &b"HEAD"[..]);
+        let is_head = request.is_some_and(|request| request.method == b"HEAD"[..]);
         let limit = self.limits.connect_timeout;
         let said = wire.send(reply.write(version, is_head, keeps));
         match timeout(limit, said).await {
@@ -307,7 +307,7 @@ impl Server {
 
 /// `OPTIONS` is answered by whoever is the last that may pass it on (RFC 9110, section 7.6.2).
 fn max_forwards(ask: &mut Ask) -> Option<Reply> {
-    if ask.request.method != &b"OPTIONS"[..] {
+    if ask.request.method != b"OPTIONS"[..] {
         return None;
     }
     let given = ask.request.headers.first("Max-Forwards")?;

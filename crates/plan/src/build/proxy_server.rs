@@ -45,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// The proxy a listener is to be.
-pub(super) fn plan(facts: &Facts<'_>) -> Option<ProxyServer> {
+pub(super) fn plan(facts: &Facts<'_>) -> Option<Box<ProxyServer>> {
     let kind = facts.server_kind()?;
     let raw = &facts.raw.proxy;
     let given = raw.auths.last().or(raw.environment.auth.as_ref());
@@ -54,7 +54,8 @@ pub(super) fn plan(facts: &Facts<'_>) -> Option<ProxyServer> {
         (None, Some(given)) => ProxyAuth::Given(given.clone()),
         (None, None) => ProxyAuth::None,
     };
-    Some(ProxyServer { kind, destinations: facts.raw.proxy_server.destinations(), users })
+    let destinations = facts.raw.proxy_server.destinations();
+    Some(Box::new(ProxyServer { kind, destinations, users }))
 }
 
 /// Whoever passes on what others write must not hold back their short segments.
