@@ -23,7 +23,7 @@ _ncat() {
 
     case "${cmd}" in
         ncat)
-            opts="-4 -6 -U -u -n -p -s -z -l -k -m -g -G -C -t -w -i -q -d -o -x -v -h -e -c --unixsock --udp --nodns --source-port --source --listen --keep-open --max-conns --allow --allowfile --deny --denyfile --slow-reader --vsock --sctp --mptcp --nodelay --keepalive --sndbuf --rcvbuf --tos --dscp --ttl --bind-device --mark --fastopen --congestion --backlog --user-timeout --rate --ready-fd --broker --chat --broker-eof --history --compat --crlf --telnet --send-only --recv-only --no-shutdown --eof --datagram-size --wait --idle-timeout --delay --output --hex-dump --append-output --verbose --progress --json --json-fd --explain --help --version --exec --sh-exec --exec-exit --exec-timeout --exec-limit --pty --exec-handover"
+            opts="-4 -6 -U -u -n -p -s -z -l -k -m -g -G -C -t -w -i -q -d -o -x -v -h -e -c -L --unixsock --udp --nodns --source-port --source --listen --keep-open --max-conns --allow --allowfile --deny --denyfile --slow-reader --vsock --sctp --mptcp --nodelay --keepalive --sndbuf --rcvbuf --tos --dscp --ttl --bind-device --mark --fastopen --congestion --backlog --user-timeout --rate --ready-fd --broker --chat --broker-eof --history --compat --crlf --telnet --send-only --recv-only --no-shutdown --eof --datagram-size --wait --idle-timeout --delay --output --hex-dump --append-output --verbose --progress --json --json-fd --explain --help --version --exec --sh-exec --exec-exit --exec-timeout --exec-limit --pty --exec-handover --lua-exec --lua-filter --lua-arg --lua-path --lua-limit"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -386,6 +386,48 @@ _ncat() {
                     return 0
                     ;;
                 --exec-limit)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --lua-exec)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --lua-filter)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -L)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --lua-arg)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --lua-path)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --lua-limit)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

@@ -41,6 +41,11 @@ complete -c ncat -s e -l exec -d 'Executes the given command' -r -f
 complete -c ncat -s c -l sh-exec -d 'Executes the given command via /bin/sh' -r -f
 complete -c ncat -l exec-timeout -d 'Stop the command after this time' -r -f
 complete -c ncat -l exec-limit -d 'What the command may use: mem, cpu, files' -r -f
+complete -c ncat -l lua-exec -d 'Executes the given Lua script' -r -f
+complete -c ncat -s L -l lua-filter -d 'Pass the data through a Lua filter' -r -f
+complete -c ncat -l lua-arg -d 'An argument for the -L before it, as it stands' -r -f
+complete -c ncat -l lua-path -d 'Look for filters there first' -r -f
+complete -c ncat -l lua-limit -d 'What filters may use; 0 is no limit' -r -f
 complete -c ncat -s 4 -d 'Use IPv4 only'
 complete -c ncat -s 6 -d 'Use IPv6 only'
 complete -c ncat -s U -l unixsock -d 'Use Unix domain sockets only'
