@@ -39,11 +39,12 @@ pub(crate) struct Opened {
 }
 
 /// What must be kept as long as a connection lives.
-#[cfg(unix)]
+#[cfg(all(feature = "lua", unix))]
 pub(crate) type Kept = Option<endpoint::unix::BoundPath>;
-#[cfg(not(unix))]
+#[cfg(all(feature = "lua", not(unix)))]
 pub(crate) type Kept = Option<std::convert::Infallible>;
 
+#[cfg(feature = "lua")]
 impl Opened {
     /// The connection, and what must be kept with it.
     pub(crate) fn into_parts(self) -> (Conn, Kept) {

@@ -14,8 +14,7 @@ fn faulty(text: &str, limits: &[&str]) -> String {
     let port = server.port().to_string();
     let client = ncat(["127.0.0.1", &port]).args(limits.iter()).args(["-L"]).args([&path]);
     let ended = client.bytes("x\n").run().expect_code(1);
-    let first = ended.first_line().to_owned();
-    first
+    ended.first_line().to_owned()
 }
 
 #[test]

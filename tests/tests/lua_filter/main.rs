@@ -9,6 +9,7 @@ mod serve_support;
 mod bundled;
 mod chat;
 mod contract;
+mod guide;
 mod loading;
 mod order;
 mod stack;

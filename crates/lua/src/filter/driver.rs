@@ -26,7 +26,7 @@ pub enum Step {
     /// Somebody must dial, and tell with [`Opening::dialled`].
     Dial,
     /// The filters are done: this is the connection.
-    Ready(Conn),
+    Ready(Box<Conn>),
     /// The filters refused, or failed.
     Failed(Failure),
 }
@@ -64,7 +64,8 @@ impl Opening {
                 let shape = state.shape;
                 drop(state);
                 let Some(link) = self.0.take() else { return Poll::Pending };
-                Poll::Ready(Step::Ready(Conn::from_duplex(info, shape, Box::new(Top(link)))))
+                let conn = Conn::from_duplex(info, shape, Box::new(Top(link)));
+                Poll::Ready(Step::Ready(Box::new(conn)))
             }
             Begin::Running => {
                 if matches!(state.dial, Dial::Wanted) {

@@ -16,12 +16,9 @@ use super::driver::{Driver, Opening};
 use super::duplex::Top;
 use super::find::{self, Found, SearchPath};
 use super::link::{Facts, Link};
-use super::native::{self, Current, Shared};
+use super::native::{self, Current, Log, Shared};
 use super::{bytes_library, options};
 use crate::source::plain;
-
-/// Where scripts' words go: level, name, connection (0: none), text.
-pub type Log = Box<dyn Fn(&str, &str, u64, &str) + Send + Sync>;
 
 /// Instructions between two looks at the clock.
 const HOOK_EVERY: u32 = 10_000;

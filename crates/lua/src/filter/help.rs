@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use mlua::{Table, Value};
 use plan::Filters;
 
-use super::engine::{Engine, Log, broken};
+use super::engine::{Engine, broken};
 use super::find::{self, SearchPath};
-use super::native::Shared;
+use super::native::{Log, Shared};
 
 /// What a filter is for and what its options are, for people.
 ///

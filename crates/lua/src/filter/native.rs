@@ -33,12 +33,14 @@ pub(crate) struct Current {
     pub(crate) slice: Duration,
 }
 
+/// Where scripts' words go: level, name, connection (0: none), text.
+pub type Log = Box<dyn Fn(&str, &str, u64, &str) + Send + Sync>;
+
 /// What native functions share with the engine; not the state itself, which owns them.
 pub(crate) struct Shared {
     pub(crate) current: Mutex<Option<Current>>,
     pub(crate) limits: plan::lua::FilterLimits,
-    /// Level, name, connection, text.
-    pub(crate) log: Box<dyn Fn(&str, &str, u64, &str) + Send + Sync>,
+    pub(crate) log: Log,
 }
 
 impl Shared {

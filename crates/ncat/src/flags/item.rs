@@ -177,11 +177,6 @@ impl Item {
         Self::new(Some(value), Update::Value(set))
     }
 
-    /// An option of a later part.
-    pub(super) const fn later(part: u8, value: Option<&'static str>) -> Self {
-        Self { part: Some(part), ..Self::new(value, Update::Later(|_| {})) }
-    }
-
     pub(super) const fn new(value: Option<&'static str>, update: Update) -> Self {
         Self {
             short: None,

@@ -134,7 +134,7 @@ pub(super) async fn connect(
                     failed = Some(error);
                 }
             },
-            Step::Ready(conn) => return Ok(Opened::from_parts(conn, bound)),
+            Step::Ready(conn) => return Ok(Opened::from_parts(*conn, bound)),
             // What was reported to the filters, and what they pass on, is one thing.
             Step::Failed(said) => return Err(failed.unwrap_or_else(|| refused(spec, &said))),
         }
