@@ -70,9 +70,10 @@ fn feed_nothing(child: &mut Child) -> Vec<u8> {
 
 #[test]
 fn both_ways_at_once() {
-    let mut listener = ncat(&["-v", "-l", "127.0.0.1", "0"]);
+    // Without it who has nothing ready to send when the other has ended quits, as Ncat does.
+    let mut listener = ncat(&["-v", "--eof=wait", "-l", "127.0.0.1", "0"]);
     let port = port(&mut listener);
-    let mut client = ncat(&["127.0.0.1", &port]);
+    let mut client = ncat(&["--eof=wait", "127.0.0.1", &port]);
     let server = std::thread::spawn(move || {
         let received = feed(&mut listener, bytes(2));
         (received, listener.wait().expect("it ends"))

@@ -9,7 +9,8 @@ const SOURCES: [&str; 8] = [
     include_str!("files.rs"),
     include_str!("options.rs"),
     include_str!("relay.rs"),
-    include_str!("../../../crates/endpoint/tests/broker.rs"),
+    include_str!("../../../crates/endpoint/tests/broker/main.rs"),
+    include_str!("../../../crates/endpoint/tests/broker/faults.rs"),
 ];
 
 #[test]
