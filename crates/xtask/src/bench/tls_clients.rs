@@ -97,7 +97,6 @@ pub(crate) fn resumed(context: &Context) -> io::Result<Section> {
         ),
         ..Section::default()
     };
-    section.at_least(0, 1.5, NCAT);
     section.at_least(0, 0.8, S_SERVER);
     Ok(section)
 }

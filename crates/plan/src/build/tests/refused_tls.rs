@@ -15,17 +15,50 @@ pub(super) const REFUSED: &[Row] = &[
         "Could not parse ALPN string QUITTING.",
     ),
     (
-        "--ssl-client-ca, --ssl-allow or --ssl-keytype without -l; --ssl-pin with -l",
+        MISPLACED,
         |raw| raw.tls.allow = vec![PeerRule::Digest(Pin([0; 32]))],
         "Invalid option combination: --ssl-allow with connect. QUITTING.",
     ),
     (
-        "--ssl-client-ca, --ssl-allow or --ssl-keytype without -l; --ssl-pin with -l",
+        MISPLACED,
         |raw| {
             raw.listen = true;
             raw.tls.pins = vec![Pin([0; 32])];
         },
         "Invalid option combination: --ssl-pin with -l. QUITTING.",
+    ),
+    (
+        MISPLACED,
+        |raw| {
+            raw.listen = true;
+            raw.tls.session = Some("s".into());
+        },
+        "Invalid option combination: --ssl-session with -l. QUITTING.",
+    ),
+    (
+        "--safe with a command, in listen mode, without --allow, --allowfile or --ssl-allow",
+        |raw| {
+            (raw.safe, raw.listen) = (true, true);
+            raw.exec.exec.push("/bin/cat".into());
+        },
+        "--safe: a command needs a list of who may use it. QUITTING.",
+    ),
+    (
+        "--safe with a command, in connect mode, without --ssl",
+        |raw| {
+            raw.safe = true;
+            raw.exec.exec.push("/bin/cat".into());
+        },
+        "--safe: a command for a server that is not verified. QUITTING.",
+    ),
+    (
+        "--safe with --vsock and -l, without an address",
+        |raw| {
+            (raw.safe, raw.listen) = (true, true);
+            raw.family = Some(crate::RawFamily::Vsock);
+            raw.operands = vec!["9".into()];
+        },
+        "--safe: every guest and the host could connect. QUITTING.",
     ),
     (
         "--ssl-keytype with --ssl-cert",
@@ -96,3 +129,6 @@ pub(super) const REFUSED: &[Row] = &[
         "Invalid option combination: --datagram-size 16385 with --ssl. QUITTING.",
     ),
 ];
+
+const MISPLACED: &str = "--ssl-client-ca, --ssl-allow or --ssl-keytype without -l; --ssl-pin or \
+                         --ssl-session with -l";
