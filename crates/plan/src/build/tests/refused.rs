@@ -174,12 +174,12 @@ const REFUSED: &[Row] = &[
         "Invalid option combination: --proxy and -l. QUITTING.",
     ),
     (
-        "-l --proxy-type other than http",
+        "-l --proxy-type with another word",
         |raw| {
             raw.listen = true;
-            later(raw, "proxy-type", Some("socks5"));
+            raw.proxy.types = vec!["ftp".into()];
         },
-        "Invalid proxy type \"socks5\"; Ncat proxy server only supports \"http\". QUITTING.",
+        "Invalid proxy type \"ftp\"; Ncat proxy server only supports \"http\". QUITTING.",
     ),
     (
         "-l --proxy-type http with -t",
@@ -436,7 +436,49 @@ const REFUSED: &[Row] = &[
         },
         "Invalid option combination: --broker-eof and --no-shutdown. QUITTING.",
     ),
+    (
+        "-l --proxy-type with -e, -c or --lua-exec",
+        |raw| {
+            serve(raw);
+            raw.exec.exec.push("/bin/true".into());
+        },
+        "Invalid option combination: --proxy-type and -e. QUITTING.",
+    ),
+    (
+        "-l --proxy-type with --broker or --chat",
+        |raw| {
+            serve(raw);
+            raw.broker.broker = true;
+        },
+        "Invalid option combination: --proxy-type and --broker. QUITTING.",
+    ),
+    (
+        "-l --proxy-type with -u",
+        |raw| {
+            serve(raw);
+            raw.transport = Some(RawTransport::Udp);
+        },
+        "Invalid option combination: --proxy-type and -u. QUITTING.",
+    ),
+    (
+        "--proxy-allow, --proxy-deny without -l --proxy-type",
+        |raw| raw.proxy_server.deny.push(":25".into()),
+        "Invalid option combination: --proxy-allow or --proxy-deny without -l --proxy-type. QUITTING.",
+    ),
+    (
+        "--proxy-allow, --proxy-deny with what is no destination",
+        |raw| {
+            serve(raw);
+            raw.proxy_server.allow.push("a b".into());
+        },
+        "Invalid destination \"a b\" for --proxy-allow. QUITTING.",
+    ),
 ];
+
+fn serve(raw: &mut RawArgs) {
+    raw.listen = true;
+    raw.proxy.types = vec!["any".into()];
+}
 
 const EMPTY_COMMAND: &str = "The command of -e is empty. QUITTING.";
 const HANDOVER: &str = "--exec-handover with what needs the bytes (-C, -t, -d, -o, -x, -i, -q, --eof, \
