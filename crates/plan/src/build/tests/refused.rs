@@ -1,5 +1,7 @@
 //! Spec section 1.7: one row or more for each rule, and no rule without one.
 
+#[path = "refused_proxy.rs"]
+mod proxy;
 #[path = "refused_sockets.rs"]
 mod sockets;
 #[path = "refused_tls.rs"]
@@ -172,12 +174,12 @@ const REFUSED: &[Row] = &[
         "Invalid option combination: --proxy and -l. QUITTING.",
     ),
     (
-        "-l --proxy-type other than http",
+        "-l --proxy-type with another word",
         |raw| {
             raw.listen = true;
-            later(raw, "proxy-type", Some("socks5"));
+            later(raw, "proxy-type", Some("foo"));
         },
-        "Invalid proxy type \"socks5\"; Ncat proxy server only supports \"http\". QUITTING.",
+        "Invalid proxy type \"foo\"; Ncat proxy server only supports \"http\". QUITTING.",
     ),
     (
         "-l --proxy-type http with -t",
@@ -443,7 +445,8 @@ const HANDOVER: &str = "--exec-handover with what needs the bytes (-C, -t, -d, -
 #[test]
 fn every_refused_combination_says_its_line() {
     let mut tested = HashSet::new();
-    for (name, set, line) in REFUSED.iter().chain(sockets::REFUSED).chain(tls::REFUSED) {
+    let ours = sockets::REFUSED.iter().chain(tls::REFUSED).chain(proxy::REFUSED);
+    for (name, set, line) in REFUSED.iter().chain(ours) {
         let mut raw = RawArgs::default();
         set(&mut raw);
         let listens = raw.listen || raw.broker.broker;
