@@ -302,7 +302,7 @@ fn help_lists_what_there_is_and_what_is_not() {
     assert!(help.contains("\n  -z                         Zero-I/O"));
     assert!(help.contains("  -i, --idle-timeout <time>  Idle read/write timeout\n"));
     assert!(!help.contains("nsock-engine") && !help.contains("--test") && !help.contains("--talk"));
-    let (here, absent) = help.split_once("Not in this build:").expect("the list");
+    let here = help.split("Not in this build:").next().unwrap_or_default();
     assert!(
         here.contains("--proxy-type <type>")
             && here.contains("  -L, --lua-filter") == cfg!(feature = "lua")
