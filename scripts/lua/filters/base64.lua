@@ -27,22 +27,18 @@ return {
       if not data then return data, err, why end
       return bytes.unbase64(data)
     end
-    while not self.failed do
+    while true do
       local data, err, why = self.super:recv()
       if not data then
         if self.rest == "" then return data, err, why end
-        -- What is whole of the last unit, and then that it was not whole.
-        self.failed = true
-        local rest = self.rest:gsub("=", "")
-        if #rest > 1 then return bytes.unbase64(rest) end
-        break
+        -- Of a unit that is not whole nothing is given.
+        return nil, "ERROR", "truncated base64 input"
       end
       local text = self.rest .. data:gsub("%s+", "")
       local whole = #text - #text % 4
       self.rest = text:sub(whole + 1)
       if whole > 0 then return bytes.unbase64(text:sub(1, whole)) end
     end
-    return nil, "ERROR", "truncated base64 input"
   end,
   send = function(self, data) return self.super:send(encode(data)) end,
   tests = {

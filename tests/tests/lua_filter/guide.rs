@@ -19,7 +19,8 @@ fn every_test_the_guide_names_is_there() {
         .filter_map(|text| text.split('(').next())
         .collect();
     let words = guide.split('`').skip(1).step_by(2);
-    let named: Vec<&str> = words.filter(|word| word.matches('_').count() >= 3).collect();
+    let named: Vec<&str> =
+        words.filter(|word| word.matches('_').count() >= 3 && !word.contains(' ')).collect();
     assert!(named.len() >= 15, "{named:?}");
     for name in named {
         assert!(tests.contains(name), "no test {name}");
