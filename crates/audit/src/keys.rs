@@ -251,13 +251,13 @@ mod tests {
     fn spellings() {
         let signer = signer(7);
         let public = signer.verifier().to_string();
-        assert_eq!(public, "example.org/log+7c6a6a4e+AepKbGPinFIKvvVQexMuxflmVR3auvr57kkIe6mkURtS");
+        assert_eq!(public, "example.org/log+5e2cef00+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs");
         assert_eq!(public.parse::<VerifierKey>().unwrap(), *signer.verifier());
         let again = Signer::from_secret(&format!(" {}\n", signer.to_secret())).unwrap();
         assert_eq!(again.verifier(), signer.verifier());
         assert!(!format!("{signer:?}").contains("PRIVATE"));
         for wrong in
-            ["", "a+b", "example.org/log+00000000+AepKbGPinFIKvvVQexMuxflmVR3auvr57kkIe6mkURtS"]
+            ["", "a+b", "example.org/log+00000000+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs"]
         {
             assert!(wrong.parse::<VerifierKey>().is_err(), "{wrong}");
             assert!(Signer::from_secret(wrong).is_err());

@@ -22,3 +22,10 @@ pub use keys::{KeyRing, Signer, VerifierKey};
 pub use note::{Note, NoteSignature};
 pub use proof::Proof;
 pub use source::{Clock, Draft, Head, Source, Stamp};
+mod crc;
+mod disk;
+mod journal;
+pub use disk::{Disk, DiskFile, RealDisk};
+#[doc(hidden)]
+pub use journal::fuzz_frame;
+pub use journal::{Cut, Health, Journal, JournalOptions, Receipt, read_journal};
