@@ -29,3 +29,7 @@ pub use disk::{Disk, DiskFile, RealDisk};
 #[doc(hidden)]
 pub use journal::fuzz_frame;
 pub use journal::{Cut, Health, Journal, JournalOptions, Receipt, read_journal};
+mod chain;
+mod log;
+pub use chain::{Chains, Link};
+pub use log::{BATCH_MAX, Log, Removal, Removed};
