@@ -28,7 +28,7 @@ fn sample() -> (Leaf, Payload) {
 }
 
 /// Golden: logs of years ago must hash to what they hashed to. Both hashes were also computed with
-/// Python's json and hashlib, see `tests/independent.py`.
+/// Python's json and hashlib, see `crates/audit/tests/independent`.
 #[test]
 fn version_1_never_changes() {
     let (leaf, payload) = sample();

@@ -16,15 +16,16 @@ pub trait HashTiles {
     fn hashes(&self, tile: Tile) -> Result<Vec<Hash>>;
 }
 
-/// The root of the first `size` leaves, of a tree that may be larger.
+/// The root of the first `size` leaves, from the tiles of a tree of `within` leaves.
 ///
 /// # Errors
 /// Those of the tiles.
-pub fn root_at(tiles: &impl HashTiles, size: u64) -> Result<Hash> {
-    if size == 0 {
-        return Ok(Hash::empty());
+pub fn root_at(tiles: &impl HashTiles, size: u64, within: u64) -> Result<Hash> {
+    match size {
+        0 => Ok(Hash::empty()),
+        _ if size > within => Err(Error::Missing(format!("{size} leaves of {within}"))),
+        _ => subtree(tiles, within, 0, size),
     }
-    subtree(tiles, size, 0, size)
 }
 
 /// The hashes that lead from leaf `index` to the root of the first `size` leaves: PATH of RFC 6962.

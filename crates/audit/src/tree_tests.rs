@@ -51,12 +51,12 @@ fn roots_by_edge_tiles_and_definition_agree() {
     let mut edge = Edge::default();
     for size in 0..=700 {
         assert_eq!(edge.root(), mth(size), "{size}");
-        assert_eq!(root_at(&large, size).unwrap(), mth(size), "{size}");
+        assert_eq!(root_at(&large, size, 70_000).unwrap(), mth(size), "{size}");
         assert_eq!(Edge::read(&large, size).unwrap().root(), mth(size), "{size}");
         edge.push(leaf(size), |_, _| {});
     }
     for size in [65_535, 65_536, 65_537, 70_000] {
-        assert_eq!(root_at(&large, size).unwrap(), mth(size), "{size}");
+        assert_eq!(root_at(&large, size, 70_000).unwrap(), mth(size), "{size}");
         assert_eq!(Edge::read(&large, size).unwrap().root(), mth(size), "{size}");
     }
 }

@@ -332,7 +332,7 @@ fn check_high_water(
         return rollback(why);
     }
     Checkpoint::open(&bytes, &checkpoint.origin, keys)?;
-    if tree::root_at(store, high.size)? != high.root {
+    if tree::root_at(store, high.size, checkpoint.size)? != high.root {
         return rollback(format!("the first {} leaves are not those they were", high.size));
     }
     Ok(())
