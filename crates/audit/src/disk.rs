@@ -169,14 +169,24 @@ impl DiskFile for RealFile {
 pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
-    let beside = Path::new(&name);
-    match disk.remove(beside) {
+    replace_from(disk, Path::new(&name), path, bytes)
+}
+
+/// The same, written at another place of the same file system first. What a crash leaves there the next
+/// call removes.
+pub(crate) fn replace_from(
+    disk: &dyn Disk,
+    draft: &Path,
+    path: &Path,
+    bytes: &[u8],
+) -> io::Result<()> {
+    match disk.remove(draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = disk.create(beside)?;
+    let mut file = disk.create(draft)?;
     file.write(bytes)?;
     file.sync()?;
     drop(file);
-    disk.rename(beside, path)
+    disk.rename(draft, path)
 }

@@ -107,7 +107,8 @@ mod tests {
         fn a_value_cannot_add_a_field(values in proptest::collection::vec("[ \\-a\\\\\n:\u{2028}\u{85}é]{0,8}", 0..4)) {
             let fields: Vec<(&str, &str)> = values.iter().map(|value| ("N", value.as_str())).collect();
             let line = document_line(0, "E", &fields);
-            proptest::prop_assert!(!line.contains(|c: char| c.is_control() || c == '\u{2028}'));
+            let splits = |c: char| c.is_control() || c == '\u{2028}';
+            proptest::prop_assert!(!line.contains(splits));
             proptest::prop_assert_eq!(line.split(" - ").count(), 2 + values.len(), "{}", line);
         }
     }

@@ -1,5 +1,6 @@
 //! The journal on a disk that fails and forgets: nothing acknowledged is lost, nothing is acknowledged
 //! that a power cut could take.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod support;
 

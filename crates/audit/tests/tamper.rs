@@ -1,5 +1,6 @@
 //! The tamper matrix: every kind of stored object, changed in every way. Each change is found and named,
 //! or is in the list of what cannot be seen, with the reason.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod support;
 
@@ -257,7 +258,10 @@ fn consistent_changes_without_the_key_end_at_the_root() {
         assert_eq!(report.check("V1").unwrap().outcome, Outcome::Ok, "{report}");
         assert_eq!(report.check("V2").unwrap().outcome, Outcome::Ok, "{report}");
         assert_eq!(report.check("V3").unwrap().outcome, Outcome::Fail, "{report}");
-        assert_eq!(report.check("V8").unwrap().outcome, Outcome::Fail, "{report}");
+        // A source's records may come in any order; that they came in this one only the root says.
+        let reordered = hashes[7] == Hash::leaf(original[8]);
+        let expected = if reordered { Outcome::Ok } else { Outcome::Fail };
+        assert_eq!(report.check("V8").unwrap().outcome, expected, "{report}");
     }
 }
 

@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod audit;
 mod codecs;
 
 pub use access::access;
+pub use audit::{journal, leaf, note, proof, tile};
 pub use codecs::{chat, crlf, hexdump, telnet};
 pub use ncat_cli::flags::fuzz_options as options;
 
@@ -21,6 +23,11 @@ pub const TARGETS: &[Target] = &[
     ("chat", chat),
     ("crlf", crlf),
     ("hexdump", hexdump),
+    ("journal", journal),
+    ("leaf", leaf),
+    ("note", note),
     ("options", options),
+    ("proof", proof),
     ("telnet", telnet),
+    ("tile", tile),
 ];

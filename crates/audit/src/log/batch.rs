@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use super::store::{Store, bundle_of};
 use super::{BATCH_MAX, Log};
 use crate::checkpoint::Checkpoint;
-use crate::disk::replace;
 use crate::event::Entry;
 use crate::tile::{self, Kind, LEVELS, Slot, Tile};
 use crate::{Error, Hash, Result};
 
 const BUNDLES: [Kind; 2] = [Kind::Entries, Kind::Payload];
+/// Bundles that a batch can fill, with the one it began in.
+const BUNDLES_MAX: u64 = BATCH_MAX as u64 / 256 + 1;
 
 impl Log {
     pub(super) fn write_batch(&mut self, entries: &[Entry]) -> Result<u64> {
@@ -50,7 +51,7 @@ impl Log {
             edge.push(Hash::leaf(&entry.leaf), |tile, hashes| {
                 files.push((tile, bytes_of(&hashes)))
             });
-            if edge.size() % 256 == 0 {
+            if edge.size().is_multiple_of(256) {
                 let n = edge.size() / 256 - 1;
                 for (kind, bundle) in BUNDLES.into_iter().zip(&mut bundles) {
                     files.push((Tile { kind, n, width: 256 }, std::mem::take(bundle)));
@@ -58,7 +59,7 @@ impl Log {
             }
         }
         files.extend(edge.partial().map(|(tile, hashes)| (tile, bytes_of(hashes))));
-        if edge.size() % 256 > 0 {
+        if !edge.size().is_multiple_of(256) {
             for (kind, bundle) in BUNDLES.into_iter().zip(&bundles) {
                 files.push((bundle_of(kind, edge.size() - 1, edge.size())?, bundle.clone()));
             }
@@ -83,7 +84,7 @@ impl Log {
             // All directories up to ours: any of them may be new.
             let above = dir.ancestors().take_while(|above| *above != self.dir);
             dirs.extend(above.map(ToOwned::to_owned));
-            replace(&*self.disk, &path, bytes).map_err(Error::io(&path))?;
+            self.replace(&path, bytes)?;
         }
         dirs.insert(self.dir.clone());
         self.sync_dirs(&dirs)
@@ -93,15 +94,18 @@ impl Log {
     /// possible to erase it.
     fn remove_outgrown(&self, old: u64, files: &[(Tile, Vec<u8>)]) -> Result<()> {
         for (tile, _) in files.iter().filter(|(tile, _)| tile.is_full()) {
-            let dir = format!("{}.p", tile.path());
-            for name in self.store().list(&dir)? {
-                self.remove(&format!("{dir}/{name}"))?;
-            }
+            self.remove_partial(tile)?;
         }
-        if old % 256 > 0 && old / 256 == self.checkpoint.size / 256 {
+        if !old.is_multiple_of(256) && old / 256 == self.checkpoint.size / 256 {
             self.remove(&bundle_of(Kind::Payload, old - 1, old)?.path())?;
         }
         Ok(())
+    }
+
+    fn remove_partial(&self, full: &Tile) -> Result<()> {
+        let dir = format!("{}.p", full.path());
+        let mut names = self.store().list(&dir)?.into_iter();
+        names.try_for_each(|name| self.remove(&format!("{dir}/{name}")))
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<()> {
@@ -121,6 +125,10 @@ impl Log {
         for kind in kinds {
             let level = if let Kind::Hashes(level) = kind { u32::from(level) } else { 0 };
             let edge = (size >> (8 * level)) / 256;
+            // Partial tiles that the last batch outgrew, if the crash came before they were removed.
+            for n in edge.saturating_sub(BUNDLES_MAX)..edge {
+                self.remove_partial(&Tile { kind, n, width: 256 })?;
+            }
             for n in edge.. {
                 let here = Tile::of(kind, n, size).map_or(0, |tile| tile.width);
                 let full = Tile { kind, n, width: 256 };
@@ -153,7 +161,7 @@ fn bytes_of(hashes: &[Hash]) -> Vec<u8> {
 /// The bundles that are not full, of a log of this size.
 pub(super) fn read_bundles(store: &Store<'_>, size: u64) -> Result<[Vec<u8>; 2]> {
     let mut bundles: [Vec<u8>; 2] = Default::default();
-    if size % 256 == 0 {
+    if size.is_multiple_of(256) {
         return Ok(bundles);
     }
     for (kind, bundle) in BUNDLES.into_iter().zip(&mut bundles) {

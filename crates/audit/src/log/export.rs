@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::Log;
-use super::store::{CHECKPOINT, RANGE, STABLE};
-use crate::disk::replace;
+use super::store::{CHECKPOINT, DRAFT, RANGE, STABLE};
+use crate::disk::replace_from;
 use crate::tile::{Kind, LEVELS, Tile};
 use crate::{Error, Result};
 
@@ -51,6 +51,6 @@ impl Log {
         let path = to.join(name);
         let dir = path.parent().unwrap_or(to);
         self.disk.create_dir(dir).map_err(Error::io(dir))?;
-        replace(&*self.disk, &path, bytes).map_err(Error::io(&path))
+        replace_from(&*self.disk, &to.join(DRAFT), &path, bytes).map_err(Error::io(&path))
     }
 }

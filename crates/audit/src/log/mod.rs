@@ -15,14 +15,14 @@ use std::sync::Arc;
 pub use retain::{Removal, Removed};
 
 use crate::checkpoint::Checkpoint;
-use crate::disk::{Disk, replace};
+use crate::disk::{Disk, replace, replace_from};
 use crate::event::{Entry, Leaf, Payload};
 use crate::keys::{KeyRing, Signer, VerifierKey};
 use crate::proof::Proof;
 use crate::tile::{self, Kind, Slot};
 use crate::tree::{self, Edge};
 use crate::{Error, Hash, Result};
-use store::{CHECKPOINT, KEYS, STABLE, Store, bundle_of};
+use store::{CHECKPOINT, DRAFT, KEYS, STABLE, Store, bundle_of};
 
 /// Records taken in one batch, at most.
 pub const BATCH_MAX: usize = 4096;
@@ -262,9 +262,15 @@ impl Log {
         if dir != self.dir {
             self.disk.create_dir(dir).map_err(Error::io(dir))?;
         }
-        replace(&*self.disk, &path, bytes).map_err(Error::io(&path))?;
+        self.replace(&path, bytes)?;
         let dirs = BTreeSet::from([dir.to_owned(), self.dir.clone()]);
         self.sync_dirs(&dirs)
+    }
+
+    /// One file after the other is written in one place, so that a crash leaves nothing among the tiles.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let draft = self.dir.join(DRAFT);
+        replace_from(&*self.disk, &draft, path, bytes).map_err(Error::io(path))
     }
 
     fn sync_dirs(&self, dirs: &BTreeSet<PathBuf>) -> Result<()> {

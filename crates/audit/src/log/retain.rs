@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use super::Log;
 use super::store::bundle_of;
-use crate::disk::replace;
 use crate::event::{Entry, Leaf};
 use crate::json::Json;
 use crate::tile::{self, Kind, Slot, Tile};
@@ -175,7 +174,7 @@ impl Log {
                 continue;
             }
             let path = self.dir.join(tile.path());
-            replace(&*self.disk, &path, &bundle).map_err(Error::io(&path))?;
+            self.replace(&path, &bundle)?;
             let dir = path.parent().unwrap_or(&self.dir);
             self.disk.sync_dir(dir).map_err(Error::io(dir))?;
             if !tile.is_full() {

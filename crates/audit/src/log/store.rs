@@ -14,6 +14,8 @@ pub(crate) const CHECKPOINT: &str = "checkpoint";
 pub(crate) const STABLE: &str = "checkpoints";
 /// The keys, for whoever trusts the directory.
 pub(crate) const KEYS: &str = "keys.txt";
+/// Where a file is written before it is moved to its place.
+pub(crate) const DRAFT: &str = "new";
 /// In an export of a part: the first leaf and the one after the last.
 pub(crate) const RANGE: &str = "range";
 

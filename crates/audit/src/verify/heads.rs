@@ -58,7 +58,7 @@ pub(super) fn check(
     report: &mut Report,
 ) {
     let (size, origin) = (found.base.size, &found.origin);
-    let keys = extended(store, &options.keys, origin, rotations);
+    let keys = extended(store, &options.keys, origin, rotations, report);
     let root = |size: u64| tree::root_at(store, size, found.base.size);
     let mut heads = vec![CHECKPOINT.to_owned()];
     match store.stable() {
@@ -160,17 +160,22 @@ fn extended(
     keys: &KeyRing,
     origin: &str,
     rotations: &[(u64, VerifierKey)],
+    report: &mut Report,
 ) -> KeyRing {
     let mut keys = keys.clone();
     for (index, key) in rotations {
         let open_from = keys.ranges().last().map_or(0, |(range, _)| *range.start());
         let known = keys.at(index + 1) == Some(key) || *index < open_from;
         let name = format!("{STABLE}/{}", index + 1);
-        let Ok(Some(bytes)) = store.read(&name) else { continue };
-        let signed =
-            Checkpoint::open(&bytes, origin, &keys).is_ok_and(|head| head.size == index + 1);
-        if !known && signed {
+        if known {
+            continue;
+        }
+        let bytes = store.read(&name).ok().flatten().unwrap_or_default();
+        if Checkpoint::open(&bytes, origin, &keys).is_ok_and(|head| head.size == index + 1) {
             keys.push(index + 1, key.clone());
+        } else {
+            let why = "not there by the key before, so the key that leaf";
+            report.fail(4, format!("{name}: {why} {index} names is not believed"));
         }
     }
     keys

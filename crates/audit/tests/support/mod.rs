@@ -1,5 +1,5 @@
 //! What the tests share: a disk that fails and forgets, clocks, and a small log.
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part of it")]
 
 pub mod sim;
 
