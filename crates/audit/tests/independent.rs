@@ -22,7 +22,8 @@ fn here() -> PathBuf {
 /// A missing program is told loudly, and is a failure where peers are required.
 fn skip(what: &str) {
     assert!(std::env::var_os("NCAT_REQUIRE_PEERS").is_none(), "{what} is missing");
-    writeln!(std::io::stdout(), "SKIPPED: {what} is not installed").unwrap();
+    let mut out = std::io::stdout();
+    writeln!(out, "SKIPPED: {what} is not installed").unwrap();
 }
 
 #[expect(clippy::disallowed_methods, reason = "a checker run by the test itself")]
