@@ -119,7 +119,7 @@ impl From<bool> for Json {
 
 fn write_object(members: &[(String, Json)], out: &mut String) {
     let mut order: Vec<&(String, Json)> = members.iter().collect();
-    order.sort_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
+    order.sort_by(|a, b| utf16_order(&a.0, &b.0));
     order.dedup_by(|later, first| later.0 == first.0);
     out.push('{');
     for (number, (key, value)) in order.into_iter().enumerate() {
@@ -131,6 +131,14 @@ fn write_object(members: &[(String, Json)], out: &mut String) {
         value.write(out);
     }
     out.push('}');
+}
+
+/// The order of RFC 8785 section 3.2.3; for ASCII, which keys nearly always are, that of the bytes.
+fn utf16_order(a: &str, b: &str) -> std::cmp::Ordering {
+    if a.is_ascii() && b.is_ascii() {
+        return a.cmp(b);
+    }
+    a.encode_utf16().cmp(b.encode_utf16())
 }
 
 /// RFC 8785 section 3.2.2.2.
@@ -292,7 +300,7 @@ impl Reader<'_> {
             let start = self.at;
             let key = self.text()?;
             if let Some((last, _)) = members.last()
-                && !last.encode_utf16().lt(key.encode_utf16())
+                && utf16_order(last, &key).is_ge()
             {
                 self.at = start;
                 return None;

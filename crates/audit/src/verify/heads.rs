@@ -2,9 +2,12 @@
 
 use super::{Report, VerifyOptions};
 use crate::checkpoint::Checkpoint;
+use crate::event::Leaf;
 use crate::keys::{KeyRing, VerifierKey};
+use crate::log::rotated_key;
 use crate::log::store::{CHECKPOINT, KEYS, STABLE, Store};
 use crate::note::Note;
+use crate::tile::{self, Kind, Tile};
 use crate::{Hash, Result, tree};
 
 /// The checkpoints of a log.
@@ -23,15 +26,14 @@ pub(super) fn find(store: &Store<'_>, keys: &KeyRing, report: &mut Report) -> Op
     let origin = keys.newest().name().to_owned();
     let listed = store.read(KEYS).ok().flatten();
     let listed = listed.and_then(|bytes| String::from_utf8_lossy(&bytes).parse::<KeyRing>().ok());
-    let candidates: Vec<VerifierKey> = [Some(keys), listed.as_ref()]
+    let mut candidates: Vec<VerifierKey> = [Some(keys), listed.as_ref()]
         .into_iter()
         .flatten()
         .flat_map(|ring| ring.ranges().map(|(_, key)| key.clone()))
         .collect();
-    let usable = |name: &str| -> Result<Checkpoint> {
-        let bytes = store.read(name)?;
+    let usable = |name: &str, candidates: &[VerifierKey]| -> Result<Checkpoint> {
         let missing = || crate::Error::Missing(format!("{name} is missing"));
-        let note = Note::parse(&bytes.ok_or_else(missing)?)?;
+        let note = Note::parse(&store.read(name)?.ok_or_else(missing)?)?;
         let checkpoint = Checkpoint::parse(&note.text)?;
         let signed = candidates.iter().any(|key| note.verified_by(key).is_ok());
         if !signed || checkpoint.origin != origin {
@@ -39,13 +41,36 @@ pub(super) fn find(store: &Store<'_>, keys: &KeyRing, report: &mut Report) -> Op
         }
         Ok(checkpoint)
     };
-    match usable(CHECKPOINT) {
+    let (sizes, _) = store.stable().unwrap_or_default();
+    for size in &sizes {
+        // A rotation's leaf is the last of a stable checkpoint, by the key before.
+        if usable(&format!("{STABLE}/{size}"), &candidates).is_ok() {
+            candidates.extend(size.checked_sub(1).and_then(|last| named_key(store, last)));
+        }
+    }
+    match usable(CHECKPOINT, &candidates) {
         Ok(base) => return Some(Found { base, origin }),
         Err(error) => report.fail(4, format!("{CHECKPOINT}: {error}")),
     }
-    let (sizes, _) = store.stable().unwrap_or_default();
-    let base = sizes.iter().rev().find_map(|size| usable(&format!("{STABLE}/{size}")).ok())?;
+    let base = sizes
+        .iter()
+        .rev()
+        .find_map(|size| usable(&format!("{STABLE}/{size}"), &candidates).ok())?;
     Some(Found { base, origin })
+}
+
+/// The key that this leaf names, if it does.
+fn named_key(store: &Store<'_>, index: u64) -> Option<VerifierKey> {
+    let full = Tile { kind: Kind::Entries, n: index / 256, width: 256 };
+    let dir = format!("{}.p", full.path());
+    let mut widths: Vec<u16> =
+        store.list(&dir).ok()?.iter().filter_map(|w| w.parse().ok()).collect();
+    widths.sort_unstable();
+    let tile = widths.last().map_or(full, |width| Tile { width: *width, ..full });
+    let (tile, bytes) = store.tile(tile).ok()??;
+    let entries = tile::entries(&tile, &bytes).ok()?;
+    let leaf = Leaf::parse(entries.get((index % 256) as usize)?).ok()?;
+    rotated_key(&leaf)
 }
 
 /// Checks every checkpoint: V3, V4 and V5.
