@@ -13,6 +13,9 @@ use crate::keys::VerifierKey;
 use crate::log::{Removal, rotated_key};
 use crate::source::Stamp;
 
+/// Findings listed for one bundle; more are counted.
+const LISTED_MAX: usize = 8;
+
 pub(super) struct Leaves {
     origin: String,
     chains: Chains,
@@ -46,7 +49,17 @@ impl Leaves {
 
     /// Takes the next bundle.
     pub(super) fn take(&mut self, bundle: Bundle, inside: bool, report: &mut Report) {
-        bundle.failures.into_iter().for_each(|(check, text)| report.fail(check, text));
+        // Every bundle gets its word, though one that is all wrong has much to say.
+        let more = bundle.failures.len().saturating_sub(LISTED_MAX);
+        let last = bundle.failures.last().map(|(check, _)| *check);
+        bundle
+            .failures
+            .into_iter()
+            .take(LISTED_MAX)
+            .for_each(|(check, text)| report.fail(check, text));
+        if let Some(check) = last.filter(|_| more > 0) {
+            report.fail(check, format!("bundle {}: {more} more findings", bundle.n));
+        }
         for (missing, bundles) in bundle.missing.into_iter().zip(&mut self.missing) {
             if missing {
                 bundles.push(bundle.n);
