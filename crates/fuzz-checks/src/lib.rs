@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod audit;
 #[cfg(unix)]
 mod certificate;
 mod codecs;
@@ -16,6 +17,7 @@ mod proxies;
 mod starttls;
 
 pub use access::access;
+pub use audit::{journal, leaf, note, proof, tile};
 #[cfg(unix)]
 pub use certificate::certificate;
 pub use codecs::{chat, crlf, hexdump, telnet};
@@ -46,5 +48,10 @@ pub const TARGETS: &[Target] = &[
     ("starttls", starttls),
     ("proxy_protocol", proxy_protocol),
     ("socks", socks),
+    ("journal", journal),
+    ("leaf", leaf),
+    ("note", note),
+    ("proof", proof),
     ("telnet", telnet),
+    ("tile", tile),
 ];

@@ -48,10 +48,10 @@ pub fn main(args: impl Iterator<Item = OsString>) -> Exit {
         }
     };
     if let Some(script) = &raw.lua.internal {
-        return lua::run(script, &raw.operands).into();
+        return lua::run(script, &raw.operands);
     }
     if raw.lua.filters.stack.iter().any(|filter| filter.wants_help) {
-        return help_on_filters(&raw.lua.filters).into();
+        return help_on_filters(&raw.lua.filters);
     }
     let env = Environment::take();
     raw.sockets.is_handed = env.hands_sockets();

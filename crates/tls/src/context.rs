@@ -104,7 +104,7 @@ impl Client {
         }
         ssl.set_connect_state();
         let link = if conn.shape == Shape::Message {
-            Link::Datagrams(Dtls::new(ssl, conn, false)?)
+            Link::Datagrams(Box::new(Dtls::new(ssl, conn, false)?))
         } else {
             Link::Stream(Tls::new(
                 ssl,
@@ -247,7 +247,7 @@ impl Server {
         };
         ssl.set_accept_state();
         let link = if conn.shape == Shape::Message {
-            Link::Datagrams(Dtls::new(ssl, conn, true)?)
+            Link::Datagrams(Box::new(Dtls::new(ssl, conn, true)?))
         } else {
             let tell = Arc::new(tell) as Tell;
             let (strict, tickets) = (self.strict_end, self.gives_tickets);

@@ -32,7 +32,7 @@ impl Expect {
 /// What the handshake is made by.
 pub(crate) enum Link {
     Stream(Tls),
-    Datagrams(Dtls),
+    Datagrams(Box<Dtls>),
 }
 
 impl Link {
@@ -66,7 +66,7 @@ impl Link {
                 conn.chunk_max = chunk_max.min(CHUNK);
                 conn
             }
-            Self::Datagrams(dtls) => Conn::from_duplex(info, Shape::Message, Box::new(dtls)),
+            Self::Datagrams(dtls) => Conn::from_duplex(info, Shape::Message, dtls),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The guide names tests that exist.
 
 const GUIDE: &str = include_str!("../../../docs/guide/broker.md");
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     include_str!("chat.rs"),
     include_str!("compat.rs"),
     include_str!("datagrams.rs"),
