@@ -23,7 +23,7 @@ _ncat() {
 
     case "${cmd}" in
         ncat)
-            opts="-4 -6 -U -u -n -p -s -z -l -k -m -g -G -C -t -w -i -q -d -o -x -v -h -e -c --unixsock --udp --nodns --source-port --source --listen --keep-open --max-conns --allow --allowfile --deny --denyfile --slow-reader --vsock --sctp --mptcp --nodelay --keepalive --sndbuf --rcvbuf --tos --dscp --ttl --bind-device --mark --fastopen --congestion --backlog --user-timeout --rate --ready-fd --broker --chat --broker-eof --history --compat --crlf --telnet --send-only --recv-only --no-shutdown --eof --datagram-size --wait --idle-timeout --delay --output --hex-dump --append-output --verbose --progress --json --json-fd --explain --help --version --exec --sh-exec --exec-exit --exec-timeout --exec-limit --pty --exec-handover --safe --ssl --ssl-cert --ssl-key --ssl-passphrase-file --ssl-keytype --ssl-verify --ssl-trustfile --ssl-client-ca --ssl-allow --ssl-pin --ssl-ciphers --ssl-ciphersuites --ssl-groups --ssl-require-pq --ssl-min --ssl-max --ssl-servername --ssl-alpn --ssl-keylog --ssl-session --ssl-strict-eof"
+            opts="-4 -6 -U -u -n -p -s -z -l -k -m -g -G -C -t -w -i -q -d -o -x -v -h -e -c -L --unixsock --udp --nodns --source-port --source --listen --keep-open --max-conns --allow --allowfile --deny --denyfile --slow-reader --vsock --sctp --mptcp --nodelay --keepalive --sndbuf --rcvbuf --tos --dscp --ttl --bind-device --mark --fastopen --congestion --backlog --user-timeout --rate --ready-fd --broker --chat --broker-eof --history --compat --crlf --telnet --send-only --recv-only --no-shutdown --eof --datagram-size --wait --idle-timeout --delay --output --hex-dump --append-output --verbose --progress --json --json-fd --explain --help --version --exec --sh-exec --exec-exit --exec-timeout --exec-limit --pty --exec-handover --proxy --proxy-type --proxy-auth --proxy-auth-file --proxy-trustfile --proxy-dns --proxy-env --proxy-protocol --proxy-protocol-from --lua-exec --lua-filter --lua-arg --lua-path --lua-limit --safe --ssl --ssl-cert --ssl-key --ssl-passphrase-file --ssl-keytype --ssl-verify --ssl-trustfile --ssl-client-ca --ssl-allow --ssl-pin --ssl-ciphers --ssl-ciphersuites --ssl-groups --ssl-require-pq --ssl-min --ssl-max --ssl-servername --ssl-alpn --ssl-keylog --ssl-session --ssl-strict-eof --starttls --ssl-ktls --proxy-allow --proxy-deny"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -392,6 +392,108 @@ _ncat() {
                     fi
                     return 0
                     ;;
+                --proxy)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --proxy-type)
+                    COMPREPLY=($(compgen -W "http socks4 socks5 socks any" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-auth)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --proxy-auth-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --proxy-trustfile)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --proxy-dns)
+                    COMPREPLY=($(compgen -W "local remote both none" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol)
+                    COMPREPLY=($(compgen -W "send1 send2 accept require" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-protocol-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lua-exec)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --lua-filter)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -L)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --lua-arg)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --lua-path)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --lua-limit)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --ssl-cert)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
@@ -555,6 +657,28 @@ _ncat() {
                     fi
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --starttls)
+                    COMPREPLY=($(compgen -W "smtp lmtp imap pop3 ftp ldap xmpp postgres mysql nntp sieve irc" -- "${cur}"))
+                    return 0
+                    ;;
+                --ssl-ktls)
+                    COMPREPLY=($(compgen -W "auto on off" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-allow)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --proxy-deny)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
                     fi
                     return 0
                     ;;

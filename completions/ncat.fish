@@ -41,6 +41,29 @@ complete -c ncat -s e -l exec -d 'Executes the given command' -r -f
 complete -c ncat -s c -l sh-exec -d 'Executes the given command via /bin/sh' -r -f
 complete -c ncat -l exec-timeout -d 'Stop the command after this time' -r -f
 complete -c ncat -l exec-limit -d 'What the command may use: mem, cpu, files' -r -f
+complete -c ncat -l proxy -d 'Specify address of host to proxy through' -r -f
+complete -c ncat -l proxy-type -d 'Specify proxy type (http, socks4, socks5)' -r -f -a "http\t''
+socks4\t''
+socks5\t''
+socks\t''
+any\t''"
+complete -c ncat -l proxy-auth -d 'Authenticate with HTTP or SOCKS proxy server' -r -f
+complete -c ncat -l proxy-auth-file -d 'Read USER:PASSWORD from a file' -r -F
+complete -c ncat -l proxy-trustfile -d 'Certificates to trust for https proxies (PEM)' -r -F
+complete -c ncat -l proxy-dns -d 'Specify where to resolve proxy destination' -r -f -a "local\t''
+remote\t''
+both\t''
+none\t''"
+complete -c ncat -l proxy-protocol -d 'PROXY protocol: send1, send2, accept, require' -r -f -a "send1\t''
+send2\t''
+accept\t''
+require\t''"
+complete -c ncat -l proxy-protocol-from -d 'Hosts whose PROXY header is believed' -r -f -a "(__fish_print_hostnames)"
+complete -c ncat -l lua-exec -d 'Executes the given Lua script' -r -f
+complete -c ncat -s L -l lua-filter -d 'Pass the data through a Lua filter' -r -f
+complete -c ncat -l lua-arg -d 'An argument for the -L before it, as it stands' -r -f
+complete -c ncat -l lua-path -d 'Look for filters there first' -r -f
+complete -c ncat -l lua-limit -d 'What filters may use; 0 is no limit' -r -f
 complete -c ncat -l ssl-cert -d 'Specify SSL certificate file (PEM)' -r -F
 complete -c ncat -l ssl-key -d 'Specify SSL private key (PEM)' -r -F
 complete -c ncat -l ssl-passphrase-file -d 'File with the key\'s passphrase' -r -F
@@ -65,6 +88,23 @@ complete -c ncat -l ssl-servername -d 'Request distinct server name (SNI)' -r -f
 complete -c ncat -l ssl-alpn -d 'ALPN protocol list to use' -r -f
 complete -c ncat -l ssl-keylog -d 'Append session secrets to this file' -r -F
 complete -c ncat -l ssl-session -d 'Keep the session in this file for the next run' -r -F
+complete -c ncat -l starttls -d 'Begin TLS as this protocol has it' -r -f -a "smtp\t''
+lmtp\t''
+imap\t''
+pop3\t''
+ftp\t''
+ldap\t''
+xmpp\t''
+postgres\t''
+mysql\t''
+nntp\t''
+sieve\t''
+irc\t''"
+complete -c ncat -l ssl-ktls -d 'Encryption by the kernel: auto, on or off' -r -f -a "auto\t''
+on\t''
+off\t''"
+complete -c ncat -l proxy-allow -d 'Connect a proxy\'s clients to these places only' -r -f
+complete -c ncat -l proxy-deny -d 'Never connect a proxy\'s clients to these places' -r -f
 complete -c ncat -s 4 -d 'Use IPv4 only'
 complete -c ncat -s 6 -d 'Use IPv6 only'
 complete -c ncat -s U -l unixsock -d 'Use Unix domain sockets only'
@@ -96,6 +136,7 @@ complete -c ncat -l version -d 'Display Ncat\'s version information and exit'
 complete -c ncat -l exec-exit -d 'Exit with the status of the command'
 complete -c ncat -l pty -d 'Give the command a terminal of its own'
 complete -c ncat -l exec-handover -d 'Give the command the socket itself'
+complete -c ncat -l proxy-env -d 'Use ALL_PROXY and NO_PROXY'
 complete -c ncat -l safe -d 'Refuse what lets strangers in'
 complete -c ncat -l ssl -d 'Connect or listen with SSL'
 complete -c ncat -l ssl-verify -d 'Verify trust and domain name of certificates'

@@ -1,7 +1,5 @@
 //! TLS where there is none: a build without it refuses the options before this is asked.
 
-use std::future::{Future, ready};
-
 use conn::{Conn, Screen};
 use gate::Gatekeeper;
 use plan::Plan;

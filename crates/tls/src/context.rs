@@ -106,14 +106,14 @@ impl Client {
         let link = if conn.shape == Shape::Message {
             Link::Datagrams(Box::new(Dtls::new(ssl, conn, false)?))
         } else {
-            Link::Stream(Tls::new(
+            Link::Stream(Box::new(Tls::new(
                 ssl,
                 conn,
                 self.strict_end,
                 false,
                 self.kernel,
                 Arc::new(tell) as Tell,
-            )?)
+            )?))
         };
         let expect = Expect::Server { verified: self.verifies, pins: Arc::clone(&self.pins) };
         Ok(Waiting::new(link, finding, expect, self.require_pq, self.kernel))
@@ -251,7 +251,7 @@ impl Server {
         } else {
             let tell = Arc::new(tell) as Tell;
             let (strict, tickets) = (self.strict_end, self.gives_tickets);
-            Link::Stream(Tls::new(ssl, conn, strict, tickets, self.kernel, tell)?)
+            Link::Stream(Box::new(Tls::new(ssl, conn, strict, tickets, self.kernel, tell)?))
         };
         let allow = Arc::clone(&self.allow);
         let expect = Expect::Client { verified: self.checks_chain, allow };

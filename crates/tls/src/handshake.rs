@@ -31,7 +31,7 @@ impl Expect {
 
 /// What the handshake is made by.
 pub(crate) enum Link {
-    Stream(Tls),
+    Stream(Box<Tls>),
     Datagrams(Box<Dtls>),
 }
 
@@ -62,7 +62,7 @@ impl Link {
         let (info, chunk_max) = (self.inner().info.clone(), self.inner().chunk_max);
         match self {
             Self::Stream(tls) => {
-                let mut conn = Conn::from_duplex(info, Shape::Stream, Box::new(tls));
+                let mut conn = Conn::from_duplex(info, Shape::Stream, tls);
                 conn.chunk_max = chunk_max.min(CHUNK);
                 conn
             }
