@@ -194,7 +194,7 @@ impl Server {
         // A client that begins again in the middle could do so for ever; TLS 1.3 has no such thing.
         builder.set_options(SslOptions::NO_RENEGOTIATION);
         // A client that closes with tickets unread resets the connection, and what it had sent may be
-        // lost with it: the stage sends them before data (docs/decisions/0014-tickets-before-data.md).
+        // lost with it: the stage sends them before data (docs/decisions/0015-tickets-before-data.md).
         // Nor is there a store of sessions, which would only grow: tickets hold all there is to know.
         builder.set_num_tickets(0).map_err(of_option("session"))?;
         builder.set_session_cache_mode(SslSessionCacheMode::OFF);

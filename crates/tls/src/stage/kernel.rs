@@ -1,7 +1,7 @@
 //! The kernel's part: records of data, one direction or both (kTLS).
 //!
 //! The handshake is OpenSSL's, over memory, as always; then the kernel is given the keys of what follows
-//! (docs/decisions/0020-the-kernel-does-data-openssl-the-rest.md). Records that are not data stay
+//! (docs/decisions/0016-the-kernel-does-data-openssl-the-rest.md). Records that are not data stay
 //! OpenSSL's: one that the kernel has opened is sealed again for it, one that it has made is opened and
 //! passed to the kernel by its type. So closing, alerts and what they mean are decided in one place.
 
