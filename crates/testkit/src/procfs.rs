@@ -1,6 +1,7 @@
 //! Facts about running processes, from `/proc`.
 
 use std::fs;
+use std::time::Duration;
 
 /// Whether somebody listens on this TCP port, on any address of this machine.
 pub fn is_listening(port: u16) -> bool {
@@ -25,17 +26,30 @@ pub fn udp_ports(pid: u32) -> Vec<u16> {
     ports(pid, ["/proc/net/udp", "/proc/net/udp6"], "07")
 }
 
+/// The sockets a process has, as the system numbers them.
+fn sockets(pid: u32) -> Vec<String> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let links = links.filter_map(|entry| fs::read_link(entry.path()).ok());
+    let number = |link: std::path::PathBuf| {
+        let link = link.to_string_lossy().into_owned();
+        Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+    };
+    links.filter_map(number).collect()
+}
+
+/// A process that was just started has our own descriptors for a moment, until exec(2) closes them; so
+/// what it has counts when it has it twice.
 fn ports(pid: u32, tables: [&str; 2], wanted: &str) -> Vec<u16> {
-    let inodes: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| fs::read_link(entry.path()).ok())
-        .filter_map(|link| {
-            let link = link.to_string_lossy().into_owned();
-            Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
-        })
-        .collect();
+    let first = bound(&sockets(pid), tables, wanted);
+    if first.is_empty() {
+        return first;
+    }
+    std::thread::sleep(Duration::from_millis(5));
+    let again = bound(&sockets(pid), tables, wanted);
+    first.into_iter().filter(|port| again.contains(port)).collect()
+}
+
+fn bound(inodes: &[String], tables: [&str; 2], wanted: &str) -> Vec<u16> {
     let mut ports = Vec::new();
     for path in tables {
         for line in fs::read_to_string(path).unwrap_or_default().lines().skip(1) {
