@@ -142,7 +142,7 @@ fn a_refused_command_line_touches_no_log() {
         &["-o", log, "-w", "0", "127.0.0.1", "1"],
         &["-o", log, "-u", "-k", "-l", "--send-only", "--recv-only"],
         &["-o", log, "-x", log, "--no-such-option"],
-        &["-o", log, "--proxy", "a", "127.0.0.1", "1"],
+        &["-o", log, "--proxy", "a", "--proxy", "b", "127.0.0.1", "1"],
     ] {
         ncat(args).run().expect_code(2);
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious", "{args:?}");
