@@ -127,7 +127,6 @@ const REFUSED: &[&str] = &[
     "--proxy-type foo --proxy 127.0.0.1:1 x",
     "-l --proxy 127.0.0.1:1",
     "-l --proxy 127.0.0.1:1 --proxy-type foo",
-    "-l --proxy-type socks5",
     "-l --proxy-type foo",
     "-l --proxy-type http -t",
     "-z -l",
