@@ -68,17 +68,30 @@ fn feed_nothing(child: &mut Child) -> Vec<u8> {
     output
 }
 
+/// The program with a file as its input: what is ready is sent, whoever has ended first.
+fn ncat_with(input: &[u8], args: &[&str]) -> Child {
+    let name = format!("ncat-round-trip-{}-{}", std::process::id(), input[0]);
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, input).expect("a file");
+    let file = std::fs::File::open(&path).expect("the file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ncat"));
+    let command = command.args(args).stdin(file).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("the program starts");
+    // On Windows it stays until the program has ended.
+    let _ = std::fs::remove_file(&path);
+    child
+}
+
 #[test]
 fn both_ways_at_once() {
-    // Without it who has nothing ready to send when the other has ended quits, as Ncat does.
-    let mut listener = ncat(&["-v", "--eof=wait", "-l", "127.0.0.1", "0"]);
+    let mut listener = ncat_with(&bytes(2), &["-v", "-l", "127.0.0.1", "0"]);
     let port = port(&mut listener);
-    let mut client = ncat(&["--eof=wait", "127.0.0.1", &port]);
+    let mut client = ncat_with(&bytes(3), &["127.0.0.1", &port]);
     let server = std::thread::spawn(move || {
-        let received = feed(&mut listener, bytes(2));
+        let received = feed_nothing(&mut listener);
         (received, listener.wait().expect("it ends"))
     });
-    let received = feed(&mut client, bytes(3));
+    let received = feed_nothing(&mut client);
     assert!(client.wait().expect("it ends").success());
     let (at_server, status) = server.join().expect("the server ends");
     assert!(status.success());
