@@ -1,5 +1,7 @@
 //! Spec section 1.7: one row or more for each rule, and no rule without one.
 
+#[path = "refused_lua.rs"]
+mod lua;
 #[path = "refused_proxy.rs"]
 mod proxy;
 #[path = "refused_sockets.rs"]
@@ -489,7 +491,7 @@ const HANDOVER: &str = "--exec-handover with what needs the bytes (-C, -t, -d, -
 #[test]
 fn every_refused_combination_says_its_line() {
     let mut tested = HashSet::new();
-    let others = [sockets::REFUSED, starttls::REFUSED, tls::REFUSED, proxy::REFUSED];
+    let others = [sockets::REFUSED, starttls::REFUSED, tls::REFUSED, proxy::REFUSED, lua::REFUSED];
     for (name, set, line) in REFUSED.iter().chain(others.into_iter().flatten()) {
         let mut raw = RawArgs::default();
         set(&mut raw);
