@@ -354,7 +354,10 @@ impl Port {
                     let empty = self.is_empty()?;
                     let full = to.is_pollable() && !sys::fd::is_writable(to.as_fd());
                     match (from_guard, to_guard) {
-                        (Some(guard), _) if empty => ready!(self.wait_for(READ, cx, guard)),
+                        (Some(guard), _) if empty => {
+                            self.was_short.store(true, Ordering::Relaxed);
+                            ready!(self.wait_for(READ, cx, guard));
+                        }
                         (_, Some(guard)) if full => ready!(to.wait_for(WRITE, cx, guard)),
                         // Both became ready meanwhile: try again. When the kernel insists that it
                         // cannot, though both are ready (urgent data), it declines this pair.
@@ -363,14 +366,19 @@ impl Port {
                     }
                 }
                 Ok(n) => {
-                    // After a short piece there is rarely more: one question now saves a call
-                    // that finds nothing and two that ask which side that was.
-                    if n < SHORT
+                    // After a short piece there is rarely more, nor after any piece when there was none
+                    // the last time: one question now saves a call that finds nothing and two that ask
+                    // which side that was.
+                    let is_doubtful = n < SHORT || self.was_short.load(Ordering::Relaxed);
+                    if is_doubtful
                         && !self.opens_records
                         && let Some(mut guard) = from_guard
-                        && !sys::fd::is_readable(self.as_fd())
                     {
-                        guard.clear_ready();
+                        let is_empty = !sys::fd::is_readable(self.as_fd());
+                        self.was_short.store(is_empty, Ordering::Relaxed);
+                        if is_empty {
+                            guard.clear_ready();
+                        }
                     }
                     return Poll::Ready(Ok(n));
                 }

@@ -1,0 +1,66 @@
+//! Short pieces, which are cheaper through a buffer than through the kernel's ways.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use conn::{Conn, Recv};
+
+use super::super::{PumpError, Tally};
+
+/// A piece that is shorter than this, in bytes, is a message, not a part of a bulk transfer: read and
+/// sent. A socket that was given a page of somebody's pipe is slower to let go of it than of a copy of
+/// a few bytes (64-byte ping-pong, 99.9th percentile: 86 µs spliced, 67 µs sent).
+const SHORT: usize = 16 * 1024;
+
+/// What is read and sent as long as pieces are short.
+#[derive(Debug)]
+pub(super) struct Short {
+    /// The last piece was short, or there was none yet.
+    is_short: bool,
+    queue: VecDeque<Bytes>,
+}
+
+impl Short {
+    pub(super) fn new() -> Self {
+        Self { is_short: true, queue: VecDeque::new() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Whether the next step is a copy.
+    pub(super) fn is_next(&self) -> bool {
+        self.is_short || !self.queue.is_empty()
+    }
+
+    /// A piece of `n` bytes went by; 0 when nothing is there for now.
+    pub(super) fn saw(&mut self, n: usize) {
+        self.is_short = n < SHORT;
+    }
+
+    /// Delivers what is queued or, when nothing is, takes one short piece. False at the source's end.
+    pub(super) fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Conn,
+        to: &mut Conn,
+        tally: &mut Tally,
+    ) -> Poll<Result<bool, PumpError>> {
+        if !self.queue.is_empty() {
+            let sent = ready!(to.poll_send(cx, &mut self.queue)).map_err(PumpError::Sink)?;
+            tally.delivered += sent as u64;
+            return Poll::Ready(Ok(true));
+        }
+        match ready!(from.poll_recv(cx, SHORT, &mut self.queue)).map_err(PumpError::Source)? {
+            Recv::End => Poll::Ready(Ok(false)),
+            Recv::Data => {
+                let n = self.queue.iter().map(Bytes::len).sum();
+                tally.taken += n as u64;
+                self.saw(n);
+                Poll::Ready(Ok(true))
+            }
+        }
+    }
+}
