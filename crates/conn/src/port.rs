@@ -32,7 +32,8 @@ pub struct Port {
     opens_records: bool,
     /// The kernel makes TLS records of what is written.
     makes_records: bool,
-    /// The last read gave less than it was asked for: probably all there was.
+    /// The last read gave less than it was asked for, or the last move was followed by a wait: probably
+    /// there is no more for now.
     was_short: AtomicBool,
     /// Set while a direction whose readiness can no longer be trusted is tried again by the clock.
     again: [Mutex<Option<Pin<Box<Sleep>>>>; 2],
@@ -350,14 +351,12 @@ impl Port {
             match f(self.as_fd(), to.as_fd()) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.was_short.store(true, Ordering::Relaxed);
                     // EAGAIN does not say whose: ask, and wait for that side only.
                     let empty = self.is_empty()?;
                     let full = to.is_pollable() && !sys::fd::is_writable(to.as_fd());
                     match (from_guard, to_guard) {
-                        (Some(guard), _) if empty => {
-                            self.was_short.store(true, Ordering::Relaxed);
-                            ready!(self.wait_for(READ, cx, guard));
-                        }
+                        (Some(guard), _) if empty => ready!(self.wait_for(READ, cx, guard)),
                         (_, Some(guard)) if full => ready!(to.wait_for(WRITE, cx, guard)),
                         // Both became ready meanwhile: try again. When the kernel insists that it
                         // cannot, though both are ready (urgent data), it declines this pair.
@@ -366,17 +365,17 @@ impl Port {
                     }
                 }
                 Ok(n) => {
-                    // After a short piece there is rarely more, nor after any piece when there was none
-                    // the last time: one question now saves a call that finds nothing and two that ask
-                    // which side that was.
+                    // After a short piece there is rarely more, nor after any piece where the last one was
+                    // followed by none: one question now saves a call that moves nothing and two that
+                    // ask which side that was.
                     let is_doubtful = n < SHORT || self.was_short.load(Ordering::Relaxed);
-                    if is_doubtful
-                        && !self.opens_records
-                        && let Some(mut guard) = from_guard
-                    {
-                        let is_empty = !sys::fd::is_readable(self.as_fd());
-                        self.was_short.store(is_empty, Ordering::Relaxed);
-                        if is_empty {
+                    if is_doubtful && !self.opens_records {
+                        let (has_more, has_room) = sys::fd::are_ready(self.as_fd(), to.as_fd());
+                        self.was_short.store(!has_more || !has_room, Ordering::Relaxed);
+                        if let (false, Some(mut guard)) = (has_more, from_guard) {
+                            guard.clear_ready();
+                        }
+                        if let (false, Some(mut guard)) = (has_room, to_guard) {
                             guard.clear_ready();
                         }
                     }

@@ -163,6 +163,18 @@ pub fn is_writable_within(fd: BorrowedFd<'_>, millis: u16) -> bool {
     ready_within(fd, PollFlags::OUT, millis)
 }
 
+/// Whether `from` has something to read, or an end, and a small write to `to` would be taken, now.
+pub fn are_ready(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> (bool, bool) {
+    let want = [(from, PollFlags::IN), (to, PollFlags::OUT)];
+    let mut fds = want.map(|(fd, want)| PollFd::from_borrowed_fd(fd, want));
+    let time = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    match rustix::event::poll(&mut fds, Some(&time)) {
+        Ok(_) => (!fds[0].revents().is_empty(), !fds[1].revents().is_empty()),
+        // As in `ready_within`.
+        Err(_) => (true, true),
+    }
+}
+
 fn ready_now(fd: BorrowedFd<'_>, want: PollFlags) -> bool {
     ready_within(fd, want, 0)
 }
