@@ -6,19 +6,19 @@ use std::os::fd::AsFd as _;
 
 use crate::pattern;
 
-/// Bytes per write and per read.
-const CHUNK: usize = 256 << 10;
+/// Bytes per write, unless told otherwise, and per read.
+pub(crate) const CHUNK: usize = 256 << 10;
 
-/// Writes `count` bytes to stdout: one block over and over, or the checkable pattern.
+/// Writes `count` bytes to stdout, `chunk` at a time: one block over and over, or the checkable pattern.
 ///
 /// std's stdout is line-buffered and would split the writes, hence the bare descriptor.
-pub(crate) fn feed(count: u64, checked: bool) -> io::Result<()> {
+pub(crate) fn feed(count: u64, chunk: usize, checked: bool) -> io::Result<()> {
     let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let mut block = vec![0; CHUNK];
+    let mut block = vec![0; chunk];
     pattern::fill(&mut block, 0);
     let mut done = 0;
     while done < count {
-        let size = usize::try_from(count - done).unwrap_or(usize::MAX).min(CHUNK);
+        let size = usize::try_from(count - done).unwrap_or(usize::MAX).min(chunk);
         if checked {
             pattern::fill(&mut block[..size], done);
         }

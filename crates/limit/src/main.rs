@@ -12,6 +12,8 @@ use std::process::ExitCode;
 #[cfg(target_os = "linux")]
 mod carry;
 #[cfg(target_os = "linux")]
+mod clients;
+#[cfg(target_os = "linux")]
 mod datagrams;
 #[cfg(target_os = "linux")]
 mod dtls;
@@ -24,10 +26,11 @@ mod tls;
 
 const USAGE: &str =
     "usage: limit send PORT | recv PORT | recv-live PORT | both-connect PORT | both-listen PORT
-       limit feed BYTES|inf [--pattern] | sink BYTES|inf [--pattern] [--on] | udp-send PORT
+       limit feed BYTES|inf [--pattern | --chunk SIZE] | sink BYTES|inf [--pattern] [--on] | udp-send PORT
        limit tls-send PORT | tls-recv PORT CERT KEY | tls-identity CERT KEY
        limit tls-handshakes PORT COUNT | tls-resumed PORT COUNT | tls-idle PORT COUNT
-       limit dtls-echo PORT SIZE SECONDS | dtls-echo-back PORT CERT KEY | echo-command SIZE";
+       limit dtls-echo PORT SIZE SECONDS | dtls-echo-back PORT CERT KEY | echo-command SIZE
+       limit flood PORT CLIENTS BYTES | connects PORT COUNT";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -49,8 +52,9 @@ fn run(args: &[&str]) -> std::io::Result<()> {
         ["recv-live", port] => carry::recv_live(number(port)?),
         ["both-connect", port] => carry::both_connect(number(port)?),
         ["both-listen", port] => carry::both_listen(number(port)?),
-        ["feed", count] => ends::feed(bytes(count)?, false),
-        ["feed", count, "--pattern"] => ends::feed(bytes(count)?, true),
+        ["feed", count] => ends::feed(bytes(count)?, ends::CHUNK, false),
+        ["feed", count, "--pattern"] => ends::feed(bytes(count)?, ends::CHUNK, true),
+        ["feed", count, "--chunk", size] => ends::feed(bytes(count)?, bytes(size)? as usize, false),
         ["sink", count] => ends::sink(bytes(count)?, false, false),
         ["sink", count, "--pattern"] => ends::sink(bytes(count)?, true, false),
         ["sink", count, "--on"] => ends::sink(bytes(count)?, false, true),
@@ -68,6 +72,10 @@ fn run(args: &[&str]) -> std::io::Result<()> {
         ["dtls-echo-back", port, certificate, key] => {
             dtls::echo_back(number(port)?, certificate, key)
         }
+        ["flood", port, clients, count] => {
+            clients::flood(number(port)?, bytes(clients)?, bytes(count)?)
+        }
+        ["connects", port, count] => clients::connects(number(port)?, bytes(count)?),
         ["echo-command", size] => dtls::echo_command(bytes(size)? as usize),
         _ => Err(std::io::Error::other(USAGE)),
     }

@@ -12,9 +12,13 @@
 #[cfg(target_os = "linux")]
 mod bench;
 mod ci;
+#[cfg(target_os = "linux")]
+mod counts;
 mod fuzz;
 mod generate;
 mod peers;
+#[cfg(target_os = "linux")]
+mod plots;
 mod step;
 mod test;
 mod tidy;
@@ -28,9 +32,11 @@ type Task = (&'static str, &'static str, Run);
 
 const TASKS: &[Task] = &[
     ("bench", "[--quick] [WORKLOAD...]: measure against the peers; targets are checked", measure),
+    ("counts", "instructions of small workloads against the stored ones; --update: store", count),
     ("ci", "test, licences, feature sets; --cross: other systems too", ci::run),
     ("fuzz", "[SECONDS]: replay the seeds, then fuzz each target", fuzz::run),
     ("gen", "write what the option table decides; --check: compare only", generate::run),
+    ("plots", "docs/benchmarks.md and its plots, from the last bench run", plot),
     (
         "test",
         "install the peers when root, then check and test everything; --guest: SCTP and vsock only",
@@ -68,6 +74,28 @@ fn measure(args: &[String]) -> Result<(), String> {
 #[cfg(not(target_os = "linux"))]
 fn measure(_args: &[String]) -> Result<(), String> {
     Err("the bench runs on Linux only".into())
+}
+
+#[cfg(target_os = "linux")]
+fn plot(args: &[String]) -> Result<(), String> {
+    plots::run(args)
+}
+
+/// There is no run to draw.
+#[cfg(not(target_os = "linux"))]
+fn plot(_args: &[String]) -> Result<(), String> {
+    Err("the bench runs on Linux only".into())
+}
+
+#[cfg(target_os = "linux")]
+fn count(args: &[String]) -> Result<(), String> {
+    counts::run(args)
+}
+
+/// Callgrind counts on Linux.
+#[cfg(not(target_os = "linux"))]
+fn count(_args: &[String]) -> Result<(), String> {
+    Err("the counts are made on Linux only".into())
 }
 
 /// A task's function; `None` when this tree has no such task.

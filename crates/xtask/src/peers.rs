@@ -59,6 +59,12 @@ const PEERS: &[Peer] = &[
     Peer { package: "fortune-mod", program: "/usr/games/fortune", tests: "the guide's qotd" },
     Peer { package: "fortunes-min", program: "/usr/share/games/fortunes/fortunes", tests: "same" },
     Peer { package: "nginx", program: "nginx", tests: "TLS and proxies with a web server" },
+    Peer {
+        package: "libnginx-mod-stream",
+        program: "/usr/lib/nginx/modules/ngx_stream_module.so",
+        tests: "the bench's accept rate",
+    },
+    Peer { package: "valgrind", program: "valgrind", tests: "instruction counts" },
     Peer { package: "stunnel4", program: "stunnel4", tests: "TLS through stunnel" },
     Peer { package: "postfix", program: "/usr/lib/postfix/sbin/master", tests: "STARTTLS: SMTP" },
     Peer { package: "dovecot-imapd", program: "/usr/lib/dovecot/imap", tests: "STARTTLS: IMAP" },

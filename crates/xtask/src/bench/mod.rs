@@ -12,6 +12,7 @@ use child::{Child, Stdio2};
 use peers::{Job, Peer};
 use report::{Fault, Metric, Report, Row, Section};
 
+mod accepts;
 mod broker;
 mod child;
 mod dtls;
@@ -20,12 +21,14 @@ mod facts;
 mod fanout;
 mod idle;
 mod json;
+mod memory;
 mod net;
 mod peers;
 mod pingpong;
 mod report;
 mod startup;
 mod stats;
+mod sweeps;
 mod table;
 mod tls;
 mod tls_clients;
@@ -50,6 +53,10 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("pipe", transfer::pipe_to_pipe),
     ("both", transfer::both),
     ("both-pipes", transfer::both_pipes),
+    ("chunks", sweeps::chunks),
+    ("crowds", sweeps::crowds),
+    ("accepts", accepts::run),
+    ("memory", memory::run),
     ("pingpong", pingpong::run),
     ("version", startup::version),
     ("probe", startup::probe),
@@ -132,6 +139,11 @@ fn measure(quick: bool, urgent: bool, names: &[&str]) -> io::Result<Report> {
     let mode = if quick { "quick: 256 MiB, few runs" } else { "full: 2 GiB, at least 5 runs" };
     let mode = if urgent { format!("{mode}; urgent (SCHED_RR)") } else { mode.to_owned() };
     report.facts.push(("mode".to_owned(), mode));
+    if std::env::var_os("OPENSSL_NO_VENDOR").is_some() {
+        let what =
+            "the system's, loaded at start: slower to start than the program that is shipped";
+        report.facts.push(("OpenSSL".to_owned(), what.to_owned()));
+    }
     for peer in &context.peers {
         if !peer.present {
             eprintln!(
@@ -154,7 +166,9 @@ fn measure(quick: bool, urgent: bool, names: &[&str]) -> io::Result<Report> {
     }
     report.facts.push(("load after".to_owned(), facts::load()));
     std::fs::write(target.join("bench.json"), format!("{:#}\n", json::render(&report)))?;
-    io::stdout().write_all(table::render(&report).as_bytes())?;
+    let table = table::render(&report);
+    std::fs::write(target.join("bench.md"), &table)?;
+    io::stdout().write_all(table.as_bytes())?;
     Ok(report)
 }
 

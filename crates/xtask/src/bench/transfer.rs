@@ -20,13 +20,24 @@ pub(crate) const METRICS: [Metric; 5] = [
 ];
 
 /// No transfer of the bench takes a tenth of this unless it hangs.
-fn patience(context: &Context) -> Duration {
+pub(crate) fn patience(context: &Context) -> Duration {
     context.pick(Duration::from_secs(120), Duration::from_secs(20))
 }
 
+/// Where the bytes to send come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Input<'a> {
+    File(&'a Path),
+    /// A feeder that writes pieces of this many bytes.
+    Feeder(u64),
+}
+
+/// The feeder's pieces where their size is not what is measured, in bytes.
+const PIECE: u64 = 256 << 10;
+
 /// Whether to look at every byte (slow, untimed) or only to count them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Check {
+pub(crate) enum Check {
     Bytes,
     Count,
 }
@@ -40,7 +51,7 @@ pub(crate) fn file(context: &Context) -> io::Result<Section> {
          ended with 0. Content checked in a run of its own.",
         bytes >> 20
     );
-    let once = |peer: &Peer, check| one_way(context, peer, bytes, Some(&input.path), check);
+    let once = |peer: &Peer, check| one_way(context, peer, bytes, Input::File(&input.path), check);
     let mut section = measure(context, "file", "file → socket → /dev/null", how, once);
     section.at_least(0, 0.95, LIMIT);
     section.at_least(0, 3.0, NCAT);
@@ -60,7 +71,7 @@ pub(crate) fn pipe_to_pipe(context: &Context) -> io::Result<Section> {
          checked in a run of its own.",
         bytes >> 20
     );
-    let once = |peer: &Peer, check| one_way(context, peer, bytes, None, check);
+    let once = |peer: &Peer, check| one_way(context, peer, bytes, Input::Feeder(PIECE), check);
     let mut section = measure(context, "pipe", "pipe → socket → pipe", how, once);
     section.at_least(0, 0.95, LIMIT);
     section.at_least(0, 1.8, NCAT);
@@ -136,11 +147,11 @@ fn measure(
 }
 
 /// A sender with `input` or a feeder, a receiver with /dev/null or a sink.
-fn one_way(
+pub(crate) fn one_way(
     context: &Context,
     peer: &Peer,
     bytes: u64,
-    input: Option<&Path>,
+    input: Input<'_>,
     check: Check,
 ) -> Result<Vec<f64>, Fault> {
     let deadline = Instant::now() + patience(context);
@@ -150,7 +161,7 @@ fn one_way(
     let (mut receiver, port) = start_listener(Net::Tcp, |port| {
         let (silent, keep) = pipe()?;
         held.push(keep);
-        let stdout = if input.is_some() && check == Check::Count {
+        let stdout = if matches!(input, Input::File(_)) && check == Check::Count {
             Stdio::null()
         } else {
             let (read, write) = pipe()?;
@@ -167,10 +178,10 @@ fn one_way(
     let start = Instant::now();
     let mut feeder = None;
     let stdin: Stdio = match input {
-        Some(path) => std::fs::File::open(path)?.into(),
-        None => {
+        Input::File(path) => std::fs::File::open(path)?.into(),
+        Input::Feeder(piece) => {
             let (read, write) = pipe()?;
-            feeder = Some(feed(context, bytes, check, write.into())?);
+            feeder = Some(feed(context, bytes, piece, check, write.into())?);
             read.into()
         }
     };
@@ -226,8 +237,8 @@ fn two_way(
     let feeders = match input {
         Some(_) => Vec::new(),
         None => vec![
-            feed(context, bytes, check, far_feed.into())?,
-            feed(context, bytes, check, near_feed.into())?,
+            feed(context, bytes, PIECE, check, far_feed.into())?,
+            feed(context, bytes, PIECE, check, near_feed.into())?,
         ],
     };
     let mut client = context.start(peer, Job::Connect, port, stdio)?;
@@ -256,19 +267,28 @@ pub(crate) fn figures(
     ]
 }
 
-fn feed(context: &Context, bytes: u64, check: Check, to: Stdio) -> Result<Child, Fault> {
-    let pattern = if check == Check::Bytes { "--pattern" } else { "" };
-    context.start_limit(&format!("feed {bytes} {pattern}"), Stdio2::new(Stdio::null(), to))
+fn feed(
+    context: &Context,
+    bytes: u64,
+    piece: u64,
+    check: Check,
+    to: Stdio,
+) -> Result<Child, Fault> {
+    let what = match check {
+        Check::Bytes => "--pattern".to_owned(),
+        Check::Count => format!("--chunk {piece}"),
+    };
+    context.start_limit(&format!("feed {bytes} {what}"), Stdio2::new(Stdio::null(), to))
 }
 
 /// A sink and the pipe on which it says how much came.
-struct Sink {
+pub(crate) struct Sink {
     child: Child,
     says: PipeReader,
 }
 
 impl Sink {
-    fn start(
+    pub(crate) fn start(
         context: &Context,
         from: PipeReader,
         count: &str,
@@ -283,7 +303,7 @@ impl Sink {
     }
 
     /// Waits until it has counted everything; the moment it had. It reads on meanwhile.
-    fn reached(&mut self, bytes: u64, patience: Duration) -> Result<Instant, Fault> {
+    pub(crate) fn reached(&mut self, bytes: u64, patience: Duration) -> Result<Instant, Fault> {
         let _dog = self.child.watchdog(patience)?;
         let mut count = String::new();
         io::BufRead::read_line(&mut io::BufReader::new(&self.says), &mut count)?;

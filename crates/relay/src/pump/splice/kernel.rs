@@ -11,7 +11,11 @@ use super::PIPE_BYTES;
 
 /// A splice from a socket stops at the mark of urgent data, and says 0 there once the peer has ended:
 /// that is the end only when nothing waits behind it.
-pub(super) fn take(is_socket: bool, from: BorrowedFd<'_>, spliced: io::Result<usize>) -> io::Result<usize> {
+pub(super) fn take(
+    is_socket: bool,
+    from: BorrowedFd<'_>,
+    spliced: io::Result<usize>,
+) -> io::Result<usize> {
     match spliced {
         Ok(0) if is_socket && sys::socket::has_data(from) => Err(io::ErrorKind::Unsupported.into()),
         result => result,
@@ -19,7 +23,11 @@ pub(super) fn take(is_socket: bool, from: BorrowedFd<'_>, spliced: io::Result<us
 }
 
 /// A kernel that makes TLS records may stop before TCP has been told to send what it was given.
-pub(super) fn give(makes_records: bool, to: BorrowedFd<'_>, moved: io::Result<usize>) -> io::Result<usize> {
+pub(super) fn give(
+    makes_records: bool,
+    to: BorrowedFd<'_>,
+    moved: io::Result<usize>,
+) -> io::Result<usize> {
     if makes_records && matches!(&moved, Err(e) if e.kind() == io::ErrorKind::WouldBlock) {
         sys::ktls::push(to);
     }

@@ -75,7 +75,9 @@ enum Kind {
 impl Splice {
     pub(crate) fn new(strategy: Strategy, from: &Conn, to: &Conn) -> io::Result<Self> {
         let kind = match strategy {
-            Strategy::SplicePipe if are_plain_sockets(from, to) => Kind::Between(Short::new(), None),
+            Strategy::SplicePipe if are_plain_sockets(from, to) => {
+                Kind::Between(Short::new(), None)
+            }
             Strategy::SplicePipe => Kind::Through(Piped::new()?),
             Strategy::Sendfile => {
                 if let Some(source) = from.source().and_then(Plain::input) {

@@ -105,7 +105,9 @@ impl Piped {
             match take(has_urgent, from, moved) {
                 Ok(0) => break,
                 Ok(n) => held += n,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock && held > 0 => return Ok((held, true)),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && held > 0 => {
+                    return Ok((held, true));
+                }
                 // Our pipe is empty, so only the socket can be in the way.
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     let is_refused = has_urgent && sys::socket::has_data(from);
