@@ -90,16 +90,20 @@ fn private_key(
 ) -> Result<PKey<Private>, SetupError> {
     let pem = read("--ssl-key", path)?;
     let fail = |reason: String| SetupError::of_file("--ssl-key", path, reason);
+    let is_encrypted = pem.windows(9).any(|window| window == b"ENCRYPTED");
+    // OpenSSL's reason depends on where the wrong key stopped making sense.
+    let undecrypted = |stack: &ErrorStack| {
+        let reason = reason_of(stack);
+        fail(if is_encrypted { format!("it cannot be decrypted ({reason})") } else { reason })
+    };
     if let Some(file) = passphrase {
         let text = read("--ssl-passphrase-file", file)?;
         let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
         return PKey::private_key_from_pem_passphrase(&pem, line).map_err(|stack| {
-            let error = fail(reason_of(&stack));
-            error.hint("is its passphrase the first line of --ssl-passphrase-file?")
+            undecrypted(&stack).hint("is its passphrase the first line of --ssl-passphrase-file?")
         });
     }
     // OpenSSL asks on the terminal; without one it would take the passphrase from standard input.
-    let is_encrypted = pem.windows(9).any(|window| window == b"ENCRYPTED");
     let is_asked = prompt == Prompt::Terminal && has_terminal();
     if is_encrypted && !is_asked {
         let error =
@@ -107,7 +111,10 @@ fn private_key(
         return Err(error.hint("--ssl-passphrase-file FILE has it in its first line"));
     }
     PKey::private_key_from_pem(&pem).map_err(|stack| {
-        fail(reason_of(&stack)).hint("PEM is wanted: lines between BEGIN and END PRIVATE KEY")
+        undecrypted(&stack).hint(match is_encrypted {
+            true => "was it the right passphrase?",
+            false => "PEM is wanted: lines between BEGIN and END PRIVATE KEY",
+        })
     })
 }
 

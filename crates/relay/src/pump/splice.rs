@@ -53,6 +53,8 @@ pub(crate) struct Splice {
     /// What a stage took out of the source when the kernel had stopped at it.
     between: VecDeque<Bytes>,
     refusals: u32,
+    /// The sink is told when its end follows what it is given.
+    joins_end: bool,
 }
 
 #[derive(Debug)]
@@ -119,7 +121,12 @@ impl Pipe {
 }
 
 impl Splice {
-    pub(crate) fn new(strategy: Strategy, from: &Conn, to: &Conn) -> io::Result<Self> {
+    pub(crate) fn new(
+        strategy: Strategy,
+        from: &Conn,
+        to: &Conn,
+        joins_end: bool,
+    ) -> io::Result<Self> {
         let is_socket =
             |port: Option<&conn::Port>| port.is_some_and(|port| port.kind() == FdKind::Socket);
         let are_sockets = is_socket(from.plain().and_then(conn::Plain::input))
@@ -152,7 +159,7 @@ impl Splice {
                 }
             }
         };
-        Ok(Self { kind, ended: false, between: VecDeque::new(), refusals: 0 })
+        Ok(Self { kind, ended: false, between: VecDeque::new(), refusals: 0, joins_end })
     }
 
     pub(crate) fn is_drained(&self) -> bool {
@@ -180,6 +187,11 @@ impl Splice {
             if turn.is_over(tally) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
+            }
+            if self.joins_end && matches!(self.kind, Kind::Sendfile) {
+                // A file is all there, and its end with it.
+                to.end_follows();
+                self.joins_end = false;
             }
             match ready!(self.step(cx, from, to, tally)) {
                 Ok(()) => tally.steps += 1,
@@ -226,6 +238,7 @@ impl Splice {
         {
             return self.step_between(cx, from, to, tally);
         }
+        let looks_ahead = self.joins_end && matches!(self.kind, Kind::FromPipe { .. });
         if let Kind::FromPipe { is_short, queue } | Kind::Between { is_short, queue, .. } =
             &mut self.kind
             && (*is_short || !queue.is_empty())
@@ -233,6 +246,9 @@ impl Splice {
             return Poll::Ready(match ready!(copy(cx, from, to, queue, tally)) {
                 Ok(Copied::Taken(n)) => {
                     *is_short = n < SHORT;
+                    if looks_ahead && *is_short {
+                        self.ended = ends(cx, from, to, queue, tally);
+                    }
                     Ok(())
                 }
                 Ok(Copied::Delivered) => Ok(()),
@@ -490,6 +506,24 @@ fn copy(
             Poll::Ready(Ok(Copied::Taken(n)))
         }
     }
+}
+
+/// Whether what was taken out of a pipe is the last, and then tells the sink. If there is more, it comes
+/// along. What is wrong with a pipe is still so when it is read next; a socket would tell it only once.
+fn ends(
+    cx: &mut Context<'_>,
+    from: &mut Conn,
+    to: &mut Conn,
+    queue: &mut VecDeque<Bytes>,
+    tally: &mut Tally,
+) -> bool {
+    let before = queue.len();
+    let is_last = matches!(from.poll_recv(cx, SHORT, queue), Poll::Ready(Ok(Recv::End)));
+    tally.taken += queue.iter().skip(before).map(|piece| piece.len() as u64).sum::<u64>();
+    if is_last {
+        to.end_follows();
+    }
+    is_last
 }
 
 /// Fills our pipe, which is empty, with what the socket has: a non-blocking splice gives one piece at
