@@ -43,8 +43,7 @@ const SCTP: [Meeting; 2] = [
     Meeting { options: &["--sctp"], listen: &["127.0.0.1", "0"], connect: &["127.0.0.1"] },
     Meeting { options: &["--sctp"], listen: &["::1", "0"], connect: &["::1"] },
 ];
-const VSOCK: [Meeting; 1] =
-    [Meeting { options: &["--vsock"], listen: &["0"], connect: &["1"] }];
+const VSOCK: [Meeting; 1] = [Meeting { options: &["--vsock"], listen: &["0"], connect: &["1"] }];
 
 impl Meeting {
     fn listener(&self, files: &Files, args: &[&str], input: Input) -> (Process, String) {
@@ -102,8 +101,7 @@ impl Meeting {
         let (server, port) = self.listener(&files, &["--recv-only"], Input::Null);
         self.client(&["--send-only"], &port, Input::Bytes(sent.clone())).finish().expect_code(0);
         assert_same("up", &server.finish().expect_code(0).stdout, &sent);
-        let (server, port) =
-            self.listener(&files, &["--send-only"], Input::Bytes(sent.clone()));
+        let (server, port) = self.listener(&files, &["--send-only"], Input::Bytes(sent.clone()));
         let done = self.client(&["--recv-only"], &port, Input::Null).finish().expect_code(0);
         assert_same("down", &done.stdout, &sent);
         server.finish().expect_code(0);

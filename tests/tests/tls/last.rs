@@ -38,9 +38,8 @@ fn socket(bytes: &[u8]) -> OwnedFd {
 /// Bytes of the records that are here, as they came at once; nothing is taken.
 fn records(socket: &TcpStream) -> Vec<usize> {
     let mut peeked = vec![0; 64 * 1024];
-    let n = testkit::eventually("the first byte", || {
-        socket.peek(&mut peeked).ok().filter(|n| *n > 0)
-    });
+    let n =
+        testkit::eventually("the first byte", || socket.peek(&mut peeked).ok().filter(|n| *n > 0));
     let (mut rest, mut found) = (&peeked[..n], Vec::new());
     while let Some(head) = rest.get(..5) {
         let len = 5 + usize::from(u16::from_be_bytes([head[3], head[4]]));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 use testkit::process::{Input, Process, Program, ncat_path};
 
 use crate::peer::{Server, drain};
@@ -66,14 +67,18 @@ impl Key {
 const CLIENT: &str =
     "exec \"$NCAT\" -v --ssl-cert \"$CERT\" --ssl-key \"$KEY\" 127.0.0.1 \"$PORT\" <\"$INPUT\"";
 
-/// Reads what the program asks, until a colon ends it.
+/// Reads what the program asks, until a colon ends it and nothing typed is shown any more.
 fn question(person: &mut File) -> String {
     let mut asked = Vec::new();
-    while !asked.contains(&b':') {
+    while !asked.ends_with(b":") {
         let mut byte = [0];
         person.read_exact(&mut byte).unwrap();
         asked.extend(byte);
     }
+    testkit::eventually("a terminal that hides what is typed", || {
+        let settings = tcgetattr(&*person).unwrap();
+        (!settings.local_modes.contains(LocalModes::ECHO)).then_some(())
+    });
     String::from_utf8(asked).unwrap()
 }
 
@@ -95,7 +100,7 @@ fn a_passphrase_is_asked_for_on_the_terminal() {
     let (mut person, terminal) = terminal();
     let client = key.run(CLIENT, &server.port(), Some(terminal));
     let asked = question(&mut person);
-    assert!(asked.to_lowercase().contains("pass phrase"), "{asked}");
+    assert_eq!(asked, format!("Enter the pass phrase of {}:", key.path("own.key").display()));
     person.write_all(b"open sesame\n").unwrap();
     // Standard input is for the server, and all of it.
     let mut tls = server.accept();
@@ -109,16 +114,22 @@ fn a_passphrase_is_asked_for_on_the_terminal() {
 #[test]
 fn a_wrong_passphrase_is_told_as_one() {
     let (key, server) = (Key::new(), server());
-    for typed in ["open barley\n", "\n", "\x04"] {
+    // A wrong one, an empty one, Ctrl-D, Ctrl-C: none is asked for twice.
+    for (typed, told, hint) in [
+        ("open barley\n", "it cannot be decrypted (", "hint: was it the right passphrase?"),
+        ("\n", "it cannot be decrypted (", "hint: was it the right passphrase?"),
+        ("\x04", "it is encrypted, and no passphrase was given. QUITTING.", ""),
+        ("\x03", "it is encrypted, and no passphrase was given. QUITTING.", ""),
+    ] {
         let (mut person, terminal) = terminal();
         let client = key.run(CLIENT, &server.port(), Some(terminal));
         question(&mut person);
         person.write_all(typed.as_bytes()).unwrap();
         let done = client.finish().expect_code(2);
-        let line =
-            format!("Ncat: --ssl-key {}: it cannot be decrypted (", key.path("own.key").display());
+        let line = format!("Ncat: --ssl-key {}: {told}", key.path("own.key").display());
         assert!(done.stderr.contains(&line), "{typed:?}: {}", done.stderr);
-        assert!(done.stderr.contains("hint: was it the right passphrase?"), "{}", done.stderr);
+        assert!(done.stderr.contains(hint), "{typed:?}: {}", done.stderr);
+        assert!(!screen(person).contains("pass phrase"), "{typed:?}: asked twice");
     }
 }
 

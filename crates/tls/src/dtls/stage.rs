@@ -28,7 +28,7 @@ const LOOKS: usize = 16;
 /// tag and a nonce or two tags. Shorter ones that overtake it are lost.
 const FLOOR: usize = 40;
 /// Flights sent again before they are cut smaller.
-const NARROW_AFTER: u32 = 2;
+const NARROW_AFTER: u32 = 1;
 /// How long a peer has to answer our end with its own before it is taken for gone. Either may be lost,
 /// and is not sent again.
 const PARTING: Duration = Duration::from_millis(500);
