@@ -45,8 +45,7 @@ async fn the_last_bytes_may_be_taken_one_by_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_behind_the_last_bytes_is_told_after_them() {
-    let (outcome, peer) =
-        run(Script::new().recv("all").reset(), peer(), OnLocalEnd::Finish).await;
+    let (outcome, peer) = run(Script::new().recv("all").reset(), peer(), OnLocalEnd::Finish).await;
     assert_eq!((peer.sent(), peer.end_foretold_at()), (b"all".to_vec(), None));
     assert!(!peer.is_finished());
     assert_eq!(outcome.error.unwrap().error.raw_os_error(), Some(104));

@@ -29,7 +29,7 @@ type Task = (&'static str, &'static str, Run);
 const TASKS: &[Task] = &[
     ("bench", "[--quick] [WORKLOAD...]: measure against the peers; targets are checked", measure),
     ("ci", "test, licences, feature sets; --cross: other systems too", ci::run),
-    ("fuzz", "[SECONDS]: replay the seeds, then fuzz each target", fuzz::run),
+    ("fuzz", "[SECONDS [TARGET...]]: replay the seeds, then fuzz each target", fuzz::run),
     ("gen", "write what the option table decides; --check: compare only", generate::run),
     (
         "test",
