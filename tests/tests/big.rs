@@ -1,75 +1,18 @@
 //! 2 GB files each way with hashes, against ourselves and other people's programs, either side
-//! ending first. Runs when `NCAT_BIG` is 1, as `cargo xtask test` sets it, with the release build
-//! where there is one.
+//! ending first (`testkit::big` says when they run).
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::path::Path;
 
 use tempfile::TempDir;
-use testkit::data;
+use testkit::big::{self, Sample, TIME, alone, hash, hash_of};
 use testkit::peer::{Peer, listening_port};
 use testkit::process::{Input, Process, Program};
 
-const BYTES: usize = 2 << 30;
-/// For a slow disk with other tests on it.
-const TIME: Duration = Duration::from_secs(120);
-
-struct Sample {
-    path: PathBuf,
-    hash: String,
-    _dir: TempDir,
-}
-
-/// The file that is sent; `None`, said aloud, when this run is not for big files.
-fn sample() -> Option<&'static Sample> {
-    static SAMPLE: OnceLock<Sample> = OnceLock::new();
-    if std::env::var_os("NCAT_BIG").is_none_or(|value| value != "1") {
-        let line = b"SKIPPED: 2 GB transfers (NCAT_BIG=1 runs them)\n";
-        let _ = std::io::stderr().write_all(line);
-        return None;
-    }
-    Some(SAMPLE.get_or_init(|| {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("sample");
-        let mut file = File::create(&path).unwrap();
-        // Pieces differ by their first bytes, so that one too many or too few is seen.
-        let mut piece = data::bytes(9, 8 << 20);
-        for n in 0..BYTES / piece.len() {
-            piece[..8].copy_from_slice(&(n as u64).to_le_bytes());
-            file.write_all(&piece).unwrap();
-        }
-        Sample { hash: hash(&path), path, _dir: dir }
-    }))
-}
-
-fn hash(path: &Path) -> String {
-    let ended = Program::new("sha256sum").args([path]).start().finish_within(TIME).expect_code(0);
-    String::from_utf8(ended.stdout).unwrap().split(' ').next().unwrap().to_owned()
-}
-
-/// One at a time: they measure nothing, but share one disk.
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The peer; of our own program the release build, unless `NCAT_BIN` names another.
-fn find(peer: Peer) -> Option<Program> {
-    let built = testkit::process::ncat_path();
-    let release = built.parent()?.with_file_name("release").join("ncat");
-    if peer == Peer::Ours && std::env::var_os("NCAT_BIN").is_none() && release.exists() {
-        return Some(Program::new(release));
-    }
-    peer.find()
-}
-
 fn listen(peer: Peer) -> Option<Program> {
-    let program = find(peer)?;
+    let program = big::find(peer, &[])?;
     Some(match peer {
         Peer::Ours | Peer::Ncat => program.args(["-l", "127.0.0.1", "0"]),
         Peer::NcOpenbsd => program.args(["-lN", "127.0.0.1", "0"]),
@@ -78,7 +21,7 @@ fn listen(peer: Peer) -> Option<Program> {
 }
 
 fn connect(peer: Peer, port: u16) -> Option<Program> {
-    let (program, port) = (find(peer)?, port.to_string());
+    let (program, port) = (big::find(peer, &[])?, port.to_string());
     Some(match peer {
         Peer::Ours | Peer::Ncat => program.args(["127.0.0.1", &port]),
         Peer::NcOpenbsd => program.args(["-N", "127.0.0.1", &port]),
@@ -125,7 +68,7 @@ fn receiving(program: Program, input: Input, way: Way, to: &Path) -> (Process, O
 /// `listener_sends`: the direction. `receiver_first`: the receiver has no input and says so at once;
 /// otherwise its input stays open and the sender's end is the first.
 fn run(listener: Peer, connector: Peer, listener_sends: bool, receiver_first: bool, way: Way) {
-    let Some(sample) = sample() else { return };
+    let Some(sample) = big::sample("2 GB transfers") else { return };
     let _alone = alone();
     let dir = TempDir::new().unwrap();
     let to = dir.path().join("received");
@@ -144,18 +87,14 @@ fn run(listener: Peer, connector: Peer, listener_sends: bool, receiver_first: bo
     let receives = if listener_sends { connector } else { listener };
     if !receiver_first && receives != Peer::Ours {
         // Others do not end with the peer but with their own input: once they have everything.
-        let all = || std::fs::metadata(&to).is_ok_and(|file| file.len() == BYTES as u64);
-        testkit::eventually("the whole file", || all().then_some(()));
+        big::wait_for_all(&to, &receiver.0);
         receiver.0.end_input();
     }
     let received = receiver.0.finish_within(TIME);
     let sent = sender.0.finish_within(TIME);
     let hash = match receiver.1 {
         None => hash(&to),
-        Some(hasher) => {
-            let ended = hasher.finish_within(TIME).expect_code(0);
-            String::from_utf8(ended.stdout).unwrap().split(' ').next().unwrap().to_owned()
-        }
+        Some(hasher) => hash_of(hasher),
     };
     let what = format!("{listener:?} listens, {connector:?} connects, {way:?}");
     assert_eq!(hash, sample.hash, "{what}: sent {}, received {}", sent.stderr, received.stderr);

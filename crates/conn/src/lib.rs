@@ -133,6 +133,16 @@ pub trait Duplex: Send {
     /// What kept the end from being sent.
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Whether our end is told in bytes, as data is (TLS). A peer that has said all it wanted and closes
+    /// without having read them resets the connection, and loses what had not reached us yet.
+    fn ends_in_bytes(&self) -> bool {
+        false
+    }
+
+    /// Nothing but our end follows what is sent next, and [`Duplex::poll_finish`] is called once that is
+    /// sent: both may travel as one, so that who reads the one has the other.
+    fn end_follows(&mut self) {}
+
     /// How long to wait for more when nothing is ready, before taking it that no more is coming.
     /// Asked when the other side has ended.
     fn linger(&self) -> Duration {
@@ -339,6 +349,34 @@ impl Conn {
             Body::Plain(plain) => plain.poll_finish(cx),
             Body::Wrapped(duplex) => duplex.poll_finish(cx),
         }
+    }
+
+    /// See [`Duplex::ends_in_bytes`].
+    pub fn ends_in_bytes(&self) -> bool {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => false,
+            Body::Wrapped(duplex) => duplex.ends_in_bytes(),
+        }
+    }
+
+    /// See [`Duplex::end_follows`].
+    pub fn end_follows(&mut self) {
+        if let Body::Wrapped(duplex) = &mut self.body {
+            duplex.end_follows();
+        }
+    }
+
+    /// With `true` a TCP socket's system keeps what does not fill a packet, for what is sent next; with
+    /// `false` it sends that. It keeps nothing longer than 200 ms (tcp(7), `TCP_CORK`), and nothing where
+    /// there is no such thing.
+    pub fn hold_back(&self, holds: bool) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Body::Plain(plain) = &self.body {
+            plain.hold_back(holds);
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = holds;
     }
 
     /// Closes it so that the peer sees a failure, not an end, where the transport can say so. What the

@@ -189,6 +189,15 @@ impl Plain {
         }
     }
 
+    /// See [`crate::Conn::hold_back`].
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn hold_back(&self, holds: bool) {
+        if let (Output::Port(port), Some(Carrier::Tcp)) = (&self.output, self.carrier) {
+            // Refused, two packets are sent in the place of one.
+            let _ = socket2::SockRef::from(&port.as_fd()).set_tcp_cork(holds);
+        }
+    }
+
     pub(crate) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A connection that began with data (TCP Fast Open) may not have been answered yet, and to end
         // our direction now would cancel it, data and all (Linux: shutdown(2) in SYN_SENT).

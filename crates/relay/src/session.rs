@@ -49,8 +49,9 @@ pub struct Session {
 impl Session {
     /// Joins `local` and `remote` under `rules`; `totals` is added to as bytes move.
     pub fn new(local: Conn, remote: Conn, rules: Rules, totals: Arc<Totals>) -> Self {
-        let send = Pump::new(&local, &remote, rules.datagram_size);
-        let recv = Pump::new(&remote, &local, rules.datagram_size);
+        let finishes = rules.on_local_end == OnLocalEnd::Finish;
+        let send = Pump::new(&local, &remote, rules.datagram_size, finishes);
+        let recv = Pump::new(&remote, &local, rules.datagram_size, false);
         let send_state = if rules.sends { Direction::Open } else { Direction::Finished };
         Self {
             local,

@@ -8,6 +8,8 @@
     reason = "tests play the peers: they open sockets and start programs of their own"
 )]
 
+#[cfg(unix)]
+pub mod big;
 pub mod data;
 #[cfg(unix)]
 pub mod peer;

@@ -60,6 +60,7 @@ pub struct Script {
     shape: Option<Shape>,
     linger: Duration,
     finish: Option<i32>,
+    ends_in_bytes: bool,
     loses: Option<usize>,
     undelivered: Option<Box<Undelivered>>,
 }
@@ -174,6 +175,13 @@ impl Script {
     #[must_use]
     pub fn fail_finish(mut self, errno: i32) -> Self {
         self.finish = Some(errno);
+        self
+    }
+
+    /// Answers [`conn::Duplex::ends_in_bytes`] with yes.
+    #[must_use]
+    pub fn ends_in_bytes(mut self) -> Self {
+        self.ends_in_bytes = true;
         self
     }
 

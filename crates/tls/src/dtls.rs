@@ -20,7 +20,7 @@ pub(crate) const RECORD: usize = plan::DTLS_DATAGRAM_MAX;
 /// Payload of the handshake's datagrams, in bytes: what IPv6 carries everywhere, 1,280 bytes less the
 /// headers of IPv6 and UDP (RFC 8200, section 5).
 pub(crate) const MTU: u16 = 1232;
-/// And after two of a flight were lost, where the path may be narrower and not say so: what IPv4
+/// And after the second of a flight was lost, where the path may be narrower and not say so: what IPv4
 /// carries everywhere, 576 bytes less the longest header of IPv4 and that of UDP (RFC 791).
 pub(crate) const MTU_NARROW: u16 = 508;
 

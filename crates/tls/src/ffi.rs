@@ -1,6 +1,6 @@
 //! What the safe bindings of OpenSSL leave out: the name of the key exchange's group, sessions and
-//! tickets, what counts for the kernel's records, what is particular to DTLS, and reading into memory
-//! that nobody has written to.
+//! tickets, what counts for the kernel's records, what is particular to DTLS, asking for a passphrase,
+//! and reading into memory that nobody has written to.
 
 #![expect(unsafe_code, reason = "some functions of OpenSSL, and the length of a buffer it filled")]
 
@@ -45,6 +45,13 @@ unsafe extern "C" {
     fn BIO_ADDR_free(address: *mut BioAddr);
     /// Since OpenSSL 3.0; 0 where there is no such thing (before TLS 1.3).
     fn SSL_new_session_ticket(ssl: *mut openssl_sys::SSL) -> c_int;
+    /// 0 when something was typed. The buffer holds one byte more than `length`.
+    fn EVP_read_pw_string(
+        buf: *mut c_char,
+        length: c_int,
+        prompt: *const c_char,
+        verify: c_int,
+    ) -> c_int;
     /// The certificate stays the session's; null when it has none.
     fn SSL_SESSION_get0_peer(session: *mut openssl_sys::SSL_SESSION) -> *mut openssl_sys::X509;
 }
@@ -111,6 +118,19 @@ pub(crate) fn session_peer(session: &SslSession) -> Option<X509> {
     // SAFETY: it is not null and lives as long as the session, which is borrowed; `to_owned` takes a
     // reference of our own.
     Some(unsafe { X509Ref::from_ptr(peer) }.to_owned())
+}
+
+/// Asks on the terminal, without showing what is typed; `None` when nothing is, or Ctrl-C.
+pub(crate) fn ask(prompt: &CStr, buf: &mut [u8]) -> Option<usize> {
+    let length = c_int::try_from(buf.len()).ok()?.checked_sub(1).filter(|length| *length > 0)?;
+    // SAFETY: the buffer is as long as the call may write, the zero at its end included; the prompt is a
+    // string that is only read.
+    let result = unsafe { EVP_read_pw_string(buf.as_mut_ptr().cast(), length, prompt.as_ptr(), 0) };
+    drop(ErrorStack::get());
+    if result != 0 {
+        return None;
+    }
+    Some(CStr::from_bytes_until_nul(buf).ok()?.count_bytes())
 }
 
 /// Adds one record's plaintext to `buf`, as far as it fits below `max` bytes. To clear the memory first

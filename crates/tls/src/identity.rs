@@ -1,5 +1,6 @@
 //! Our own certificate and key: from files, or made for one run.
 
+use std::ffi::CString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -17,10 +18,11 @@ use openssl::x509::extension::{
 };
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 use plan::{KeyType, TlsSpec};
+use proto::escape;
 
 use crate::error::{SetupError, read, reason_of};
 use crate::facts::Certificate;
-use crate::trust;
+use crate::{ffi, trust};
 
 /// How long a certificate made for one run is valid, in days.
 const DAYS: u32 = 30;
@@ -90,25 +92,64 @@ fn private_key(
 ) -> Result<PKey<Private>, SetupError> {
     let pem = read("--ssl-key", path)?;
     let fail = |reason: String| SetupError::of_file("--ssl-key", path, reason);
+    let is_encrypted = pem.windows(9).any(|window| window == b"ENCRYPTED");
+    // OpenSSL's reason depends on where the wrong key stopped making sense.
+    let undecrypted = |stack: &ErrorStack| {
+        let reason = reason_of(stack);
+        fail(if is_encrypted { format!("it cannot be decrypted ({reason})") } else { reason })
+    };
     if let Some(file) = passphrase {
         let text = read("--ssl-passphrase-file", file)?;
         let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
         return PKey::private_key_from_pem_passphrase(&pem, line).map_err(|stack| {
-            let error = fail(reason_of(&stack));
-            error.hint("is its passphrase the first line of --ssl-passphrase-file?")
+            undecrypted(&stack).hint("is its passphrase the first line of --ssl-passphrase-file?")
         });
     }
-    // OpenSSL asks on the terminal; without one it would take the passphrase from standard input.
-    let is_encrypted = pem.windows(9).any(|window| window == b"ENCRYPTED");
+    // Without a terminal to ask on OpenSSL would take the passphrase from standard input.
     let is_asked = prompt == Prompt::Terminal && has_terminal();
     if is_encrypted && !is_asked {
         let error =
             fail("it is encrypted, and there is no terminal to ask for the passphrase".into());
         return Err(error.hint("--ssl-passphrase-file FILE has it in its first line"));
     }
-    PKey::private_key_from_pem(&pem).map_err(|stack| {
-        fail(reason_of(&stack)).hint("PEM is wanted: lines between BEGIN and END PRIVATE KEY")
+    if !is_encrypted {
+        return PKey::private_key_from_pem(&pem).map_err(|stack| {
+            fail(reason_of(&stack)).hint("PEM is wanted: lines between BEGIN and END PRIVATE KEY")
+        });
+    }
+    let mut typed = Typed::default();
+    let key = PKey::private_key_from_pem_callback(&pem, |buf| typed.give(path, buf));
+    key.map_err(|stack| match typed {
+        Typed::Nothing => fail("it is encrypted, and no passphrase was given".into()),
+        _ => undecrypted(&stack).hint("was it the right passphrase?"),
     })
+}
+
+/// What was answered to the question for a passphrase. The library asks for every form that a key may
+/// have; a person is asked once.
+#[derive(Default)]
+enum Typed {
+    #[default]
+    NotAsked,
+    Nothing,
+    Words(Vec<u8>),
+}
+
+impl Typed {
+    fn give(&mut self, path: &Path, buf: &mut [u8]) -> Result<usize, ErrorStack> {
+        if matches!(self, Self::NotAsked) {
+            let path = path.as_os_str().as_encoded_bytes();
+            let prompt = format!("Enter the pass phrase of {}: ", escape::terminal(path));
+            let words = CString::new(prompt).ok().and_then(|prompt| {
+                let len = ffi::ask(&prompt, buf)?;
+                Some(buf[..len].to_vec())
+            });
+            *self = words.map_or(Self::Nothing, Self::Words);
+        }
+        let Self::Words(words) = self else { return Err(ErrorStack::get()) };
+        buf.get_mut(..words.len()).ok_or_else(ErrorStack::get)?.copy_from_slice(words);
+        Ok(words.len())
+    }
 }
 
 fn has_terminal() -> bool {

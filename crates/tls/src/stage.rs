@@ -37,6 +37,9 @@ const RECORD: usize = 16 * 1024;
 /// Reads made to find out why a peer takes nothing any more.
 const LOOKS: usize = 16;
 
+/// Plaintext, in bytes, that a peer may send while it keeps us from sending.
+const HELD_MAX: usize = 1024 * 1024;
+
 /// Something that is no error and that the user should know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Notice {
@@ -73,12 +76,16 @@ pub(crate) struct Tls {
     pledged: usize,
     /// Plaintext that came while sending needed an answer of the peer.
     held: VecDeque<Bytes>,
+    /// The sender waits for whoever receives to take that, and then for that answer.
+    sender_waits: bool,
     scratch: Scratch,
     ending: Ending,
     /// Something was sent that the peer may not have received.
     has_sent: bool,
     /// The size of our close_notify, once it is made.
     farewell: usize,
+    /// The last bytes are to travel with it.
+    is_held_back: bool,
     /// The connection failed when nothing but our close_notify was left to arrive.
     is_parted: Cell<bool>,
     /// The peer has ended, orderly or not.
@@ -130,10 +137,12 @@ impl Tls {
             sending: VecDeque::new(),
             pledged: 0,
             held: VecDeque::new(),
+            sender_waits: false,
             scratch: Scratch::default(),
             ending: Ending::Open,
             has_sent: false,
             farewell: 0,
+            is_held_back: false,
             is_parted: Cell::new(false),
             ended: false,
             failure: None,
@@ -391,6 +400,30 @@ impl Tls {
         Ok(())
     }
 
+    /// Ready when the peer may have come to the end of what keeps us from sending: it renegotiates (TLS
+    /// 1.2), or is in the middle of a message of its own. It may send data meanwhile.
+    fn poll_agree(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.held.iter().map(Bytes::len).sum::<usize>() >= HELD_MAX {
+            self.sender_waits = true;
+            return Poll::Pending;
+        }
+        let mut held = std::mem::take(&mut self.held);
+        let read = self.poll_read(cx, RECORD, &mut held);
+        self.held = held;
+        // The message's end may be all that came; who waited for it was this sender.
+        if read.is_pending() && self.ssl().is_init_finished() {
+            return Poll::Ready(Ok(()));
+        }
+        let got = ready!(read)?;
+        // Whoever receives has not seen it come.
+        cx.waker().wake_by_ref();
+        if got == Recv::End {
+            let gone = io::Error::from(io::ErrorKind::BrokenPipe);
+            return Poll::Ready(Err(self.is_broken(gone)));
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Whether all that the peer missed is our close_notify. One that has ended and closed, as servers
     /// do when they have answered, resets the connection when that comes, and has lost nothing by it.
     fn is_only_farewell_lost(&self) -> bool {
@@ -425,7 +458,12 @@ impl Duplex for Tls {
             out.append(&mut self.held);
             return Poll::Ready(Ok(Recv::Data));
         }
-        self.poll_read(cx, max, out)
+        let read = self.poll_read(cx, max, out);
+        if self.sender_waits && self.ssl().is_init_finished() {
+            self.sender_waits = false;
+            cx.waker().wake_by_ref();
+        }
+        read
     }
 
     fn poll_send(
@@ -458,23 +496,7 @@ impl Duplex for Tls {
             }
             match self.write(queue).map_err(want) {
                 Ok(()) | Err(Ok(Want::Write)) => {}
-                // The peer renegotiates (TLS 1.2), and may send data while it does.
-                Err(Ok(Want::Read)) if self.pledged == 0 => {
-                    let mut held = std::mem::take(&mut self.held);
-                    let read = self.poll_read(cx, RECORD, &mut held);
-                    self.held = held;
-                    // The handshake's end may be all that came; who waited for it was this sender.
-                    if read.is_pending() && self.ssl().is_init_finished() {
-                        continue;
-                    }
-                    let got = ready!(read)?;
-                    // Whoever receives has not seen it come.
-                    cx.waker().wake_by_ref();
-                    if got == Recv::End {
-                        let gone = io::Error::from(io::ErrorKind::BrokenPipe);
-                        return Poll::Ready(Err(self.is_broken(gone)));
-                    }
-                }
+                Err(Ok(Want::Read)) if self.pledged == 0 => ready!(self.poll_agree(cx))?,
                 Err(Ok(Want::Read)) => {}
                 Err(Err(failed)) => {
                     let broken = error::broken(&failed).into();
@@ -486,6 +508,9 @@ impl Duplex for Tls {
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.ending == Ending::Open {
+            while !self.ended && !self.ssl().is_init_finished() {
+                ready!(self.poll_agree(cx))?;
+            }
             // Only our direction: the connection below stays open for what the peer still sends
             // (RFC 8446, section 6.1).
             let before = self.unsent();
@@ -498,12 +523,26 @@ impl Duplex for Tls {
         }
         let drained = ready!(self.poll_drain(cx));
         self.ending = Ending::Done;
+        if std::mem::take(&mut self.is_held_back) {
+            self.inner.hold_back(false);
+        }
         match drained {
             // The peer is gone and missed nothing; there is no one to tell.
             Err(_) if self.ended && !self.has_sent => Poll::Ready(Ok(())),
             Err(_) if self.is_only_farewell_lost() => Poll::Ready(Ok(())),
             drained => Poll::Ready(drained),
         }
+    }
+
+    fn ends_in_bytes(&self) -> bool {
+        true
+    }
+
+    /// Some servers read a request with what there is behind it and then nothing more: a close_notify that
+    /// comes later resets their connection (docs/decisions/0017-the-end-travels-with-the-last-bytes.md).
+    fn end_follows(&mut self) {
+        self.is_held_back = true;
+        self.inner.hold_back(true);
     }
 
     fn linger(&self) -> Duration {

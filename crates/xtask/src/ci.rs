@@ -9,6 +9,8 @@ use crate::{step, test};
 /// Systems whose types are checked without a machine of theirs.
 const CROSS_TARGETS: [&str; 3] =
     ["x86_64-pc-windows-gnu", "aarch64-apple-darwin", "x86_64-unknown-freebsd"];
+/// What a build may lack.
+const FEATURES: [&str; 3] = ["exec", "lua", "tls"];
 /// For Windows there is no OpenSSL here whose headers would do; for the others Debian's do, if none is
 /// built from source.
 const WITHOUT_TLS: [&str; 3] = ["--no-default-features", "--features", "ncat/exec,ncat/progress"];
@@ -25,11 +27,13 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let mut steps = Steps::default();
     let without_features = ["check", "-p", "ncat", "--no-default-features"];
     steps.command("no default features", cargo(without_features));
-    for feature in ["exec", "progress", "tls"] {
+    for feature in FEATURES.into_iter().chain(["progress"]) {
         let alone = ["check", "-p", "ncat", "--no-default-features", "--features", feature];
         steps.command(&format!("only {feature}"), cargo_daily(alone));
     }
-    steps.step("no TLS: what it says", without_tls);
+    for lacks in FEATURES {
+        steps.step(&format!("without {lacks}: what it says"), || without(lacks));
+    }
     steps.step("release build", || test::run(&["--vendored".to_owned()]));
     match find_program("cargo-deny") {
         Some(_) => steps.command("licences", cargo(["deny", "check"])),
@@ -43,17 +47,22 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     test::run(&[]).and(others)
 }
 
-/// A build without TLS, and that it refuses the options in words of its own.
-fn without_tls() -> Result<(), String> {
-    let build = ["--no-default-features", "--features", "exec,progress"];
-    // Apart from the builds with it, which would have to be made again.
-    let apart = target_dir().join("without-tls");
-    let mut build_it = cargo([&["build", "-p", "ncat"], &build[..]].concat());
-    build_it.env("CARGO_TARGET_DIR", &apart);
-    step::run(build_it)?;
-    let tests = ["test", "-p", "integration", "--no-default-features", "--test", "no_tls"];
+/// A build without a feature: its own tests, and that it refuses the options in words of its own.
+fn without(lacks: &str) -> Result<(), String> {
+    let has: Vec<&str> = FEATURES.into_iter().filter(|feature| *feature != lacks).collect();
+    let (program_has, tests_have) = (format!("progress,{}", has.join(",")), has.join(","));
+    let build = ["-p", "ncat", "--no-default-features", "--features", &program_has];
+    // Apart from the builds with all of it, which would have to be made again.
+    let apart = target_dir().join("without");
+    for task in ["build", "test"] {
+        let mut own = cargo_daily([&[task], &build[..]].concat());
+        own.env("CARGO_TARGET_DIR", &apart);
+        step::run(own)?;
+    }
+    let (target, features) = (format!("no_{lacks}"), ["--no-default-features", "--features"]);
+    let tests = [&["test", "-p", "integration"], &features[..], &[&tests_have, "--test", &target]];
     let program = apart.join("debug").join(format!("ncat{}", std::env::consts::EXE_SUFFIX));
-    let mut tests = cargo(tests);
+    let mut tests = cargo_daily(tests.concat());
     tests.env("NCAT_BIN", program);
     step::run(tests)
 }

@@ -34,7 +34,7 @@ const TASKS: &[Task] = &[
     ("bench", "[--quick] [WORKLOAD...]: measure against the peers; targets are checked", measure),
     ("counts", "instructions of small workloads against the stored ones; --update: store", count),
     ("ci", "test, licences, feature sets; --cross: other systems too", ci::run),
-    ("fuzz", "[SECONDS]: replay the seeds, then fuzz each target", fuzz::run),
+    ("fuzz", "[SECONDS [TARGET...]]: replay the seeds, then fuzz each target", fuzz::run),
     ("gen", "write what the option table decides; --check: compare only", generate::run),
     ("plots", "docs/benchmarks.md and its plots, from the last bench run", plot),
     (

@@ -91,7 +91,7 @@ fn vendored() -> Result<(), String> {
 }
 
 /// Test programs with TLS in them.
-const WITH_TLS: &[&str] = &["--test", "tls", "--test", "ending"];
+const WITH_TLS: &[&str] = &["--test", "tls", "--test", "dtls", "--test", "ending"];
 
 /// One run of all tests.
 #[derive(Default)]

@@ -82,13 +82,14 @@ fn dtls_stdin_ends_no_shutdown() {
 
 #[test]
 fn dtls_stdin_ends_quit() {
-    let (ncat, mut dtls) = as_client(&["-q", "1500ms"], hello());
-    assert_eq!(next(&mut dtls).unwrap(), b"hello");
     let began = Instant::now();
-    std::thread::sleep(Duration::from_millis(800));
+    let (mut ncat, mut dtls) = as_client(&["-q", "3s"], hello());
+    assert_eq!(next(&mut dtls).unwrap(), b"hello");
+    // Longer than the silence that ends it without -q.
+    assert!(ncat.runs_for(Duration::from_millis(800)));
     send(&mut dtls, b"late");
     assert_eq!(next(&mut dtls), None);
-    assert!(began.elapsed() >= Duration::from_millis(1200));
+    assert!(began.elapsed() >= Duration::from_secs(3));
     end(&mut dtls);
     assert_eq!(ncat.finish().expect_code(0).stdout, b"late");
 }

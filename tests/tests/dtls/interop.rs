@@ -112,6 +112,21 @@ fn openssl_both_ways() {
     with_server(Peer::Openssl);
 }
 
+/// A server that keeps sessions has them go on, though datagrams have no tickets here.
+#[test]
+fn a_datagram_session_is_resumed_by_the_next_run() {
+    let files = files();
+    let Some(program) = server(Peer::Openssl, &files) else { return };
+    let theirs = program.held().start();
+    let port = port_of(&theirs).to_string();
+    let session = files.dir.path().join("session");
+    for is_resumed in [false, true] {
+        let ncat = ncat(["-z", "-v", "-u", "--ssl", "--ssl-session"]).args([&session]);
+        let done = ncat.args(["127.0.0.1", &port]).run().expect_code(0);
+        assert_eq!(done.stderr.contains("session resumed"), is_resumed, "{}", done.stderr);
+    }
+}
+
 /// Debian's ncat has no DTLS when it listens; if one day it has, this says so.
 #[test]
 fn ncat_does_not_listen() {

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use testkit::process::{Program, ncat, ncat_path};
 
@@ -72,6 +74,45 @@ fn flights_may_arrive_backwards_and_twice() {
         burst
     });
     talk(&long_chain(), |_, burst| burst.iter().flat_map(|d| [d.clone(), d.clone()]).collect());
+}
+
+/// Both ends' flights are longer than a datagram of this path, which drops those that are too long and
+/// says nothing: they are sent again in shorter ones. One way at a time, since an end that is not answered
+/// makes its own shorter as well.
+#[test]
+fn a_path_for_short_datagrams_has_short_ones() {
+    const PATH: usize = 508;
+    let dir = tempfile::tempdir().unwrap();
+    let root = Identity::root();
+    let (trusted, _) = root.files(&dir, "root");
+    let (certificate, key) = long_chain().files(&dir, "own");
+    let mut last = root;
+    for name in ["four", "five", "six"] {
+        last = last.issue(&Wanted::authority(name));
+    }
+    let (own, own_key) = last.issue(&Wanted::name(&["client"])).files(&dir, "client");
+    for narrow in [Way::ToServer, Way::ToClient] {
+        let server = ncat(["-lv", "-u", "-w", "50s", "--ssl-client-ca"]).args([&trusted]);
+        let server = server.args(["--ssl-cert"]).args([&certificate]).args(["--ssl-key"]);
+        let server = server.args([&key]).args(["127.0.0.1", "0"]).held().start();
+        let lost = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&lost);
+        let relay = Relay::start(server.listening().port(), move |way, mut burst| {
+            let before = burst.len();
+            burst.retain(|datagram| way != narrow || datagram.len() <= PATH);
+            counted.fetch_add(before - burst.len(), Ordering::Relaxed);
+            burst
+        });
+        let client = ncat(["-v", "-u", "-w", "50s", "--ssl-cert"]).args([&own]);
+        let client = client.args(["--ssl-key"]).args([&own_key]);
+        let mut client = client.args(["127.0.0.1", &relay.port.to_string()]).held().start();
+        client.wait_message("DTLSv1.2");
+        server.wait_message("Peer: verified: chain.");
+        client.send(b"question");
+        assert_eq!(server.wait_output(8), b"question");
+        let lost = lost.load(Ordering::Relaxed);
+        assert!(lost > 1, "{narrow:?}: {lost} were too long, and the second try was no trouble");
+    }
 }
 
 #[test]

@@ -344,3 +344,49 @@ fn ktls_with_openssl_and_socat() {
         ours.finish().expect_code(0);
     }
 }
+
+/// Bytes of the records that have come at once; nothing is taken.
+fn records(tls: &Tls) -> Vec<usize> {
+    let mut peeked = vec![0; 64 * 1024];
+    let n = data_here(tls, &mut peeked);
+    let (mut rest, mut found) = (&peeked[..n], Vec::new());
+    while let Some(head) = rest.get(..5) {
+        let len = 5 + usize::from(u16::from_be_bytes([head[3], head[4]]));
+        assert!(len <= rest.len(), "a record is cut: {found:?}, {len} of {}", rest.len());
+        found.push(len);
+        rest = &rest[len..];
+    }
+    found
+}
+
+fn data_here(tls: &Tls, peeked: &mut [u8]) -> usize {
+    testkit::eventually("the first byte", || {
+        tls.get_ref().socket.peek(peeked).ok().filter(|n| *n > 0)
+    })
+}
+
+/// A pipe whose writer has written and gone.
+fn pipe(bytes: &[u8]) -> Input {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    std::fs::File::from(write).write_all(bytes).unwrap();
+    Input::Fd(read)
+}
+
+/// Here too the end travels with the last bytes, whichever way they are sent.
+#[ignore = "needs TLS in the kernel"]
+#[test]
+fn ktls_end_comes_with_the_last_bytes() {
+    for args in VERSIONS {
+        let server = Server::new(&own(), |_| {});
+        let (_kept, from_file) = file(b"question");
+        for (input, way) in [(from_file, "send: sendfile"), (pipe(b"question"), "send: splice")] {
+            let ours = client(args, server.port()).input(input).start();
+            let mut tls = server.accept();
+            assert_eq!(records(&tls).len(), 2, "{args:?}, {way}");
+            assert_eq!(drain(&mut tls), (b"question".to_vec(), Ended::Told));
+            half_close(&mut tls);
+            let done = ours.finish().expect_code(0);
+            assert!(done.stderr.contains(way), "{}", done.stderr);
+        }
+    }
+}

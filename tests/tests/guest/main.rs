@@ -18,6 +18,8 @@ mod peer;
 #[path = "../tls/pki.rs"]
 mod pki;
 mod sctp;
+#[cfg(feature = "tls")]
+mod tls;
 mod vsock;
 
 use std::io::Write;

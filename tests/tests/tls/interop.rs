@@ -26,6 +26,12 @@ pub(crate) fn files() -> Files {
     Files { certificate: text(&certificate), key: text(&key), both: text(&both), _dir: dir }
 }
 
+/// The peer; after an end socat gives the other direction 3 s.
+fn find(peer: Peer) -> Option<Program> {
+    let program = peer.find()?;
+    Some(if peer == Peer::Socat { program.args(["-t3"]) } else { program })
+}
+
 pub(crate) fn as_server(program: Program, peer: Peer, files: &Files) -> Program {
     let listen = format!("OPENSSL-LISTEN:0,bind=127.0.0.1,cert={},verify=0", files.both);
     match peer {
@@ -34,7 +40,7 @@ pub(crate) fn as_server(program: Program, peer: Peer, files: &Files) -> Program 
             "--ssl-key",
             &files.key,
         ]),
-        Peer::Socat => program.args(["-b65536", "-t3", "-", &listen]),
+        Peer::Socat => program.args(["-b65536", "-", &listen]),
         _ => program
             .args(["s_server", "-quiet", "-naccept", "1", "-accept", "127.0.0.1:0", "-cert"])
             .args([&files.certificate, "-key", &files.key]),
@@ -46,7 +52,7 @@ pub(crate) fn as_client(program: Program, peer: Peer, port: u16) -> Program {
     let connect = format!("OPENSSL:127.0.0.1:{port},verify=0");
     match peer {
         Peer::Ours | Peer::Ncat => program.args(["--ssl", "127.0.0.1", &port]),
-        Peer::Socat => program.args(["-b65536", "-t3", "-", &connect]),
+        Peer::Socat => program.args(["-b65536", "-", &connect]),
         _ => program.args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{port}")]),
     }
 }
@@ -54,7 +60,7 @@ pub(crate) fn as_client(program: Program, peer: Peer, port: u16) -> Program {
 /// We send everything, the peer nothing, and ends when we do.
 fn to_server(peer: Peer) {
     let (files, sent) = (files(), bytes(1, MB20));
-    let Some(program) = peer.find() else { return };
+    let Some(program) = find(peer) else { return };
     let program = as_server(program, peer, &files);
     // Not all of them go on after the end of their own input.
     let server = program.held().start();
@@ -66,7 +72,7 @@ fn to_server(peer: Peer) {
 /// The peer sends everything and ends first.
 fn from_server(peer: Peer) {
     let (files, sent) = (files(), bytes(2, MB20));
-    let Some(program) = peer.find() else { return };
+    let Some(program) = find(peer) else { return };
     let program = as_server(program, peer, &files);
     let server = program.bytes(sent.clone()).start();
     let port = listening_port(&server).to_string();
@@ -78,7 +84,7 @@ fn from_server(peer: Peer) {
 fn from_client(peer: Peer) {
     let sent = bytes(3, MB20);
     let server = ncat(["-lv", "--ssl", "127.0.0.1", "0"]).held().start();
-    let Some(program) = peer.find() else { return };
+    let Some(program) = find(peer) else { return };
     let program = as_client(program, peer, server.listening().port());
     let client = program.bytes(sent.clone()).start();
     assert_same("received", &server.wait_output(sent.len()), &sent);
@@ -96,7 +102,7 @@ fn to_client(peer: Peer) {
     let sent = bytes(4, MB20);
     let server =
         ncat(["-lv", "--ssl", "--send-only", "127.0.0.1", "0"]).bytes(sent.clone()).start();
-    let Some(program) = peer.find() else { return };
+    let Some(program) = find(peer) else { return };
     let program = as_client(program, peer, server.listening().port());
     let client = program.held().start();
     assert_same("received", &client.wait_output(sent.len()), &sent);

@@ -72,6 +72,21 @@ fn a_session_that_was_not_verified_vouches_for_nobody() {
     assert!(done.stderr.contains("Certificate 0: CN=localhost"), "{}", done.stderr);
 }
 
+/// Where it cannot be kept the connection is as good as any; where it cannot be read nothing is opened.
+#[test]
+fn a_session_that_cannot_be_kept_ends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::new(&Identity::alone(&Wanted::name(&["localhost"])), |builder| {
+        builder.set_session_id_context(b"test").unwrap();
+    });
+    let (done, _) = run(&server, &dir.path().join("none").join("session"), &[]);
+    assert!(done.stderr.contains("The session is not kept in "), "{}", done.stderr);
+    let ncat = ncat(["--ssl-session"]).args([dir.path()]).args(["localhost", "1"]);
+    let done = ncat.run().expect_code(2);
+    let first = format!("Ncat: --ssl-session {}: ", dir.path().display());
+    assert!(done.first_line().starts_with(&first), "{}", done.stderr);
+}
+
 /// A client that keeps what sessions it gets.
 fn keeping(sessions: &Arc<Mutex<Vec<SslSession>>>) -> SslContext {
     let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();

@@ -384,8 +384,8 @@ pub(super) fn check_later(facts: &Facts<'_>) -> Result<(), PlanError> {
     match wanted {
         None => Ok(()),
         Some(option) => Err(PlanError(format!(
-            "{} is not in this build. QUITTING.\n  hint: ncat --help ends with a list of what is not; a \
-             later version will have it",
+            "{} is not in this build. QUITTING.\n  hint: ncat --help ends with a list of what is not; \
+             another build or a later version has it",
             option.written
         ))),
     }

@@ -17,22 +17,29 @@ pub(crate) struct Buffered {
     ended: bool,
     /// What broke the source after the queue was taken; told when the queue is delivered.
     failure: Option<io::Error>,
+    /// Looks for the end behind what was taken, so that the sink can send both as one.
+    joins_end: bool,
 }
 
 impl Buffered {
-    pub(crate) fn new(datagram_size: usize) -> Self {
+    pub(crate) fn new(datagram_size: usize, joins_end: bool) -> Self {
         Self {
             queue: VecDeque::new(),
             datagram_size: datagram_size.max(1),
             ended: false,
             failure: None,
+            joins_end,
         }
     }
 
     /// Goes on where a splice stopped: `queue` was taken from the source already.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn with_queue(queue: VecDeque<Bytes>, failure: Option<io::Error>) -> Self {
-        Self { queue, datagram_size: CHUNK_MAX, ended: false, failure }
+    pub(crate) fn with_queue(
+        queue: VecDeque<Bytes>,
+        failure: Option<io::Error>,
+        joins_end: bool,
+    ) -> Self {
+        Self { queue, datagram_size: CHUNK_MAX, ended: false, failure, joins_end }
     }
 
     pub(crate) fn is_drained(&self) -> bool {
@@ -66,11 +73,27 @@ impl Buffered {
             match ready!(from.poll_recv(cx, max, &mut self.queue)).map_err(PumpError::Source)? {
                 Recv::End => self.ended = true,
                 Recv::Data => {
-                    tally.taken += self.queue.iter().map(|piece| piece.len() as u64).sum::<u64>();
+                    // A full read is seldom the last.
+                    if self.joins_end && len(&self.queue) < max {
+                        self.look_ahead(cx, from, to, max);
+                    }
+                    tally.taken += len(&self.queue) as u64;
                     tally.steps += 1;
                     self.shape(from.shape, to.shape);
                 }
             }
+        }
+    }
+
+    /// Whether what was taken is the last. If there is more, it comes along.
+    fn look_ahead(&mut self, cx: &mut Context<'_>, from: &mut Conn, to: &mut Conn, max: usize) {
+        match from.poll_recv(cx, max, &mut self.queue) {
+            Poll::Pending | Poll::Ready(Ok(Recv::Data)) => {}
+            Poll::Ready(Ok(Recv::End)) => {
+                self.ended = true;
+                to.end_follows();
+            }
+            Poll::Ready(Err(error)) => self.failure = Some(error),
         }
     }
 
@@ -104,4 +127,9 @@ impl Buffered {
             _ => {}
         }
     }
+}
+
+/// Bytes in a queue.
+fn len(queue: &VecDeque<Bytes>) -> usize {
+    queue.iter().map(Bytes::len).sum()
 }

@@ -49,6 +49,8 @@ pub(crate) struct Pump {
     pub(crate) tally: Tally,
     /// The last poll stopped to let others run, not because nothing was ready.
     pub(crate) yielded: bool,
+    /// Looks for the source's end behind its last bytes.
+    joins_end: bool,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     patience: patience::Patience,
 }
@@ -75,25 +77,28 @@ enum Way {
 
 impl Pump {
     /// A pump with the best strategy for this pair. Streams become datagrams of `datagram_size`
-    /// bytes where the sink keeps messages.
-    pub(crate) fn new(from: &Conn, to: &Conn, datagram_size: usize) -> Self {
+    /// bytes where the sink keeps messages. `finishes`: the sink is finished as soon as the source has
+    /// ended, so that its end can travel with the last bytes where that matters.
+    pub(crate) fn new(from: &Conn, to: &Conn, datagram_size: usize, finishes: bool) -> Self {
         let choice = choose(from, to);
+        let joins_end = finishes && to.ends_in_bytes();
         let way = match choice.strategy {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Strategy::Sendfile | Strategy::Splice | Strategy::SplicePipe => {
-                match splice::Splice::new(choice.strategy, from, to) {
+                match splice::Splice::new(choice.strategy, from, to, joins_end) {
                     Ok(splice) => Way::Splice(splice),
                     // No descriptors for a pipe: slower is better than not at all.
-                    Err(_) => Way::Buffered(Buffered::new(datagram_size)),
+                    Err(_) => Way::Buffered(Buffered::new(datagram_size, joins_end)),
                 }
             }
-            _ => Way::Buffered(Buffered::new(datagram_size)),
+            _ => Way::Buffered(Buffered::new(datagram_size, joins_end)),
         };
         Self {
             way,
             choice,
             tally: Tally::default(),
             yielded: false,
+            joins_end,
             #[cfg(any(target_os = "linux", target_os = "android"))]
             patience: patience::Patience::default(),
         }
@@ -156,7 +161,8 @@ impl Pump {
                         Poll::Ready(Err(splice::Stop::Refused { left, failure })) => {
                             self.choice.strategy = Strategy::Buffered;
                             self.choice.why = "the kernel declined to splice this pair";
-                            self.way = Way::Buffered(Buffered::with_queue(left, failure));
+                            let buffered = Buffered::with_queue(left, failure, self.joins_end);
+                            self.way = Way::Buffered(buffered);
                         }
                         Poll::Ready(Err(splice::Stop::Failed(e))) => return Poll::Ready(Err(e)),
                         Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),

@@ -147,6 +147,16 @@ impl Duplex for Scripted {
         })
     }
 
+    fn ends_in_bytes(&self) -> bool {
+        self.script.ends_in_bytes
+    }
+
+    fn end_follows(&mut self) {
+        let mut record = self.record.lock();
+        assert!(record.foretold.is_none() && !record.finished, "the end is told in advance once");
+        record.foretold = Some(record.taken);
+    }
+
     fn linger(&self) -> Duration {
         self.script.linger
     }

@@ -17,6 +17,7 @@ pub(super) struct Events {
     pub(super) given: usize,
     pub(super) ended: bool,
     pub(super) finished: bool,
+    pub(super) foretold: Option<usize>,
     pub(super) dropped: bool,
 }
 
@@ -53,6 +54,11 @@ impl Record {
     /// Whether the end was sent to it.
     pub fn is_finished(&self) -> bool {
         self.lock().finished
+    }
+
+    /// Bytes it had taken when it was told that the end follows what is sent next.
+    pub fn end_foretold_at(&self) -> Option<usize> {
+        self.lock().foretold
     }
 
     /// Whether it has been closed.

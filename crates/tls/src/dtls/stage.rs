@@ -28,7 +28,7 @@ const LOOKS: usize = 16;
 /// tag and a nonce or two tags. Shorter ones that overtake it are lost.
 const FLOOR: usize = 40;
 /// Flights sent again before they are cut smaller.
-const NARROW_AFTER: u32 = 2;
+const NARROW_AFTER: u32 = 1;
 /// How long a peer has to answer our end with its own before it is taken for gone. Either may be lost,
 /// and is not sent again.
 const PARTING: Duration = Duration::from_millis(500);
@@ -120,6 +120,7 @@ impl Dtls {
             self.phase = Phase::Handshake;
         }
         loop {
+            self.repeat()?;
             let shaken = self.ssl.do_handshake();
             if let Err(failed) = &shaken
                 && !waits(failed)
@@ -139,7 +140,7 @@ impl Dtls {
             }
             match self.poll_fill(cx) {
                 Poll::Ready(filled) => filled.map_err(Error::Io)?,
-                Poll::Pending => ready!(self.poll_again(cx))?,
+                Poll::Pending => ready!(self.poll_again(cx)),
             }
         }
     }
@@ -160,24 +161,28 @@ impl Dtls {
         }
     }
 
-    /// Ready when the last flight was made again, because nothing has come of it for too long.
-    fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    /// Has the last flight made again if nothing has come of it for too long. Before the library is asked
+    /// to go on: it would do the same itself, and not smaller.
+    fn repeat(&mut self) -> Result<(), Error> {
+        if ffi::timeout(self.ssl.ssl()).is_none_or(|left| !left.is_zero()) {
+            return Ok(());
+        }
+        self.repeats += 1;
+        if self.repeats > NARROW_AFTER {
+            ffi::set_mtu(self.ssl.ssl(), MTU_NARROW);
+        }
+        ffi::handle_timeout(self.ssl.ssl())
+            .map_err(|stack| Error::Handshake { reason: error::reason_of(&stack), hint: None })
+    }
+
+    /// Ready when the last flight may have to be made again.
+    fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(left) = ffi::timeout(self.ssl.ssl()) else { return Poll::Pending };
         let until = Instant::now() + left;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
         ready!(timer.as_mut().poll(cx));
         self.timer = None;
-        if left.is_zero() {
-            self.repeats += 1;
-            if self.repeats > NARROW_AFTER {
-                ffi::set_mtu(self.ssl.ssl(), MTU_NARROW);
-            }
-            ffi::handle_timeout(self.ssl.ssl()).map_err(|stack| Error::Handshake {
-                reason: error::reason_of(&stack),
-                hint: None,
-            })?;
-        }
-        Poll::Ready(Ok(()))
+        Poll::Ready(())
     }
 
     /// Gets datagrams unless there are some.

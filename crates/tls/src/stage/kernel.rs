@@ -340,6 +340,10 @@ impl Lowered for Tls {
 
     fn poll_push(&mut self, cx: &mut Context<'_>, has_sent: bool) -> Poll<io::Result<()>> {
         self.has_sent |= has_sent;
+        if self.is_held_back {
+            // Our end follows at once: as another kind of record it closes this one, and is sent with it.
+            return Poll::Ready(Ok(()));
+        }
         self.inner.poll_close_record(cx)
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Splice {
     /// What a stage took out of the source when the kernel had stopped at it.
     between: VecDeque<Bytes>,
     refusals: u32,
+    /// The sink is told when its end follows what it is given.
+    joins_end: bool,
 }
 
 #[derive(Debug)]
@@ -73,7 +75,12 @@ enum Kind {
 }
 
 impl Splice {
-    pub(crate) fn new(strategy: Strategy, from: &Conn, to: &Conn) -> io::Result<Self> {
+    pub(crate) fn new(
+        strategy: Strategy,
+        from: &Conn,
+        to: &Conn,
+        joins_end: bool,
+    ) -> io::Result<Self> {
         let kind = match strategy {
             Strategy::SplicePipe if are_plain_sockets(from, to) => {
                 Kind::Between(Short::new(), None)
@@ -95,7 +102,7 @@ impl Splice {
                 }
             }
         };
-        Ok(Self { kind, ended: false, between: VecDeque::new(), refusals: 0 })
+        Ok(Self { kind, ended: false, between: VecDeque::new(), refusals: 0, joins_end })
     }
 
     pub(crate) fn is_drained(&self) -> bool {
@@ -125,6 +132,11 @@ impl Splice {
             if turn.is_over(tally) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
+            }
+            if self.joins_end && matches!(self.kind, Kind::Sendfile) {
+                // A file is all there, and its end with it.
+                to.end_follows();
+                self.joins_end = false;
             }
             match ready!(self.step(cx, from, to, tally)) {
                 Ok(()) => tally.steps += 1,
@@ -166,10 +178,17 @@ impl Splice {
                 Err(e) => Err(Stop::Failed(PumpError::Sink(e))),
             });
         }
+        let looks_ahead = self.joins_end && matches!(self.kind, Kind::FromPipe(_));
         match &mut self.kind {
             Kind::FromPipe(short) | Kind::Between(short, _) if short.is_next() => {
-                let copied = ready!(short.step(cx, from, to, tally));
-                Poll::Ready(copied.map(|more| self.ended |= !more).map_err(Stop::Failed))
+                let is_new = short.is_empty();
+                let more = match ready!(short.step(cx, from, to, tally)) {
+                    Ok(more) => more,
+                    Err(e) => return Poll::Ready(Err(Stop::Failed(e))),
+                };
+                self.ended |=
+                    !more || (looks_ahead && is_new && short.is_last(cx, from, to, tally));
+                Poll::Ready(Ok(()))
             }
             Kind::Sendfile | Kind::Direct | Kind::FromPipe(_) => {
                 self.step_direct(cx, from, to, tally)

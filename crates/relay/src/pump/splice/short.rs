@@ -63,4 +63,27 @@ impl Short {
             }
         }
     }
+
+    /// Whether the short piece that was taken out of a pipe is the last, and then tells the sink. If there
+    /// is more, it comes along. What is wrong with a pipe is still so when it is read next; a socket would
+    /// tell it only once.
+    pub(super) fn is_last(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Conn,
+        to: &mut Conn,
+        tally: &mut Tally,
+    ) -> bool {
+        if !self.is_short {
+            return false;
+        }
+        let before = self.queue.len();
+        let is_last = matches!(from.poll_recv(cx, SHORT, &mut self.queue), Poll::Ready(Ok(Recv::End)));
+        let more = self.queue.iter().skip(before).map(|piece| piece.len() as u64).sum::<u64>();
+        tally.taken += more;
+        if is_last {
+            to.end_follows();
+        }
+        is_last
+    }
 }
