@@ -164,7 +164,8 @@ impl Server {
         record: &mut Record,
     ) -> Next {
         let key = (ask.host.to_ascii_lowercase(), ask.port);
-        let mut pooled = self.pool.take(&key).filter(|_| ask.is_repeatable && !ask.is_personal);
+        let may_be_used = ask.is_repeatable && !ask.is_personal;
+        let mut pooled = if may_be_used { self.pool.take(&key) } else { None };
         loop {
             let was_used = pooled.is_some();
             let mut upstream = match pooled.take() {

@@ -190,7 +190,12 @@ async fn admit_all(
     let listeners: &[StreamListener] = listeners;
     let mut clients = JoinSet::new();
     loop {
-        let accepted = match listen::accept(context, listeners).await {
+        let accepted = tokio::select! {
+            accepted = listen::accept(context, listeners) => accepted,
+            // What is left of a client who is gone goes now, and not with the next who comes.
+            Some(_) = clients.join_next(), if !clients.is_empty() => continue,
+        };
+        let accepted = match accepted {
             Ok(Some(accepted)) => accepted,
             Ok(None) => continue,
             Err(error) => {
@@ -203,7 +208,6 @@ async fn admit_all(
         if let Some(pass) = door.admit(context, &accepted.peer, &name, *protocol) {
             clients.spawn(client(context, door, Arc::clone(server), accepted.conn, pass));
         }
-        while clients.try_join_next().is_some() {}
         // Those who are in get their turn before the next one comes.
         tokio::task::yield_now().await;
     }
