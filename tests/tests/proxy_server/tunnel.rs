@@ -122,6 +122,20 @@ fn what_comes_with_the_head_reaches_the_server_first() {
     data::assert_same("what came with it", &served.join().unwrap(), &more);
 }
 
+/// The dialogue leaves nothing that would keep the kernel from moving the bytes.
+#[test]
+fn a_tunnel_is_the_kernels_work() {
+    let (server, served) = web::once(|mut socket| rest(&mut socket));
+    let proxy = Proxy::new("any", &["-vv"]);
+    let socket = proxy.tunnel(server);
+    for direction in ["send: ", "recv: "] {
+        let line = proxy.process.wait_message(direction);
+        assert!(line.contains("splice"), "{line}");
+    }
+    drop(socket);
+    served.join().unwrap();
+}
+
 /// Closes so that the peer sees a failure.
 fn reset(socket: TcpStream) {
     socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
