@@ -230,21 +230,22 @@ pub(crate) fn gets(port: u16, count: u64) -> io::Result<()> {
     rate(count, |share| {
         let mut kept = None;
         for _ in 0..share {
-            let mut socket = match kept.take() {
-                Some(socket) => socket,
-                None => connect(port)?,
-            };
-            socket.write_all(ask.as_bytes())?;
-            if page(&mut socket)? {
-                kept = Some(socket);
+            // What was kept may have been closed without a word.
+            if let Some(socket) = kept.take()
+                && let Ok(again) = page(socket, &ask)
+            {
+                kept = again;
+                continue;
             }
+            kept = page(connect(port)?, &ask)?;
         }
         Ok(())
     })
 }
 
-/// Reads one answer; whether the connection can be used again.
-fn page(socket: &mut TcpStream) -> io::Result<bool> {
+/// Asks and reads one answer; gives the connection back when it can be used again.
+fn page(mut socket: TcpStream, ask: &str) -> io::Result<Option<TcpStream>> {
+    socket.write_all(ask.as_bytes())?;
     let mut all = [0; 4096];
     let mut len = 0;
     let body = loop {
@@ -264,7 +265,8 @@ fn page(socket: &mut TcpStream) -> io::Result<bool> {
     }
     let says =
         |word: &str| head.lines().any(|line| line.contains("connection:") && line.contains(word));
-    Ok(!says("close") && (head.starts_with("http/1.1") || says("keep-alive")))
+    let is_kept = !says("close") && (head.starts_with("http/1.1") || says("keep-alive"));
+    Ok(is_kept.then_some(socket))
 }
 
 fn serve_pages(mut socket: TcpStream) -> io::Result<()> {

@@ -179,3 +179,22 @@ fn nothing_is_left_of_a_tunnel_that_is_over() {
         (procfs::descriptors(proxy.process.pid()) <= before).then_some(())
     });
 }
+
+#[test]
+fn the_memory_of_a_crowd_is_given_back() {
+    const CROWD: usize = 400;
+    let proxy = Proxy::new("http", &["-m", "1000"]);
+    let server = web::serve(|mut socket| {
+        rest(&mut socket);
+    });
+    let resident = || procfs::resident_kib(proxy.process.pid());
+    drop(proxy.tunnel(server));
+    let before = resident();
+    let open: Vec<TcpStream> = (0..CROWD).map(|_| proxy.tunnel(server)).collect();
+    let grown = resident() - before;
+    assert!(grown > 1024, "{grown} KiB");
+    drop(open);
+    eventually("most of the memory to be given back", || {
+        (resident() < before + grown / 2).then_some(())
+    });
+}

@@ -192,7 +192,8 @@ impl Server {
     ) -> Result<(), Trouble> {
         let refusal = match ask.command {
             Command::Connect => {
-                match self.dial(&ask.target.host.to_string(), ask.target.port).await {
+                let host = ask.target.host.to_string();
+                match Box::pin(self.dial(&host, ask.target.port)).await {
                     Ok(conn) => {
                         let bound = conn
                             .info
@@ -206,7 +207,7 @@ impl Server {
                     Err(no) => (code(&no), no.words()),
                 }
             }
-            Command::Bind => match self.bind(kind, &mut wire, ask, record).await? {
+            Command::Bind => match Box::pin(self.bind(kind, &mut wire, ask, record)).await? {
                 Ok(peer) => {
                     self.tunnel(wire, peer, record).await;
                     return Ok(());
@@ -218,7 +219,7 @@ impl Server {
                     Ok(association) => {
                         let bound = association.bound.into();
                         self.answer(kind, &mut wire, v5::Reply::Succeeded, &bound, record).await?;
-                        self.relay_datagrams(association, wire, record).await;
+                        Box::pin(self.relay_datagrams(association, wire, record)).await;
                         return Ok(());
                     }
                     Err(error) => (v5::Reply::GeneralFailure, error.to_string()),

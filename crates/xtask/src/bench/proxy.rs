@@ -8,7 +8,7 @@ use super::child::Stdio2;
 use super::idle::{descriptors, settled_descriptors};
 use super::peers::{LIMIT, NCAT};
 use super::proxy_peers::{
-    DANTE, OURS_SOCKS, SQUID, TINYPROXY, ask, kind, proportional_kib, rows, start,
+    DANTE, OURS_SOCKS, SQUID, TINYPROXY, ask, cpu_seconds, kind, proportional_kib, rows, start,
 };
 use super::report::{Fault, Metric, OURS, Section, brief, full};
 
@@ -24,16 +24,18 @@ fn at_least(section: &mut Section, mine: &str, factor: f64, peer: &str) {
     section.judge(target, ratio, |ratio| ratio >= factor);
 }
 
-const BULK_METRICS: [Metric; 2] = [full("GB/s"), brief("peak RSS MiB proxy")];
+const BULK_METRICS: [Metric; 2] = [full("GB/s"), full("CPU s/GB proxy")];
 
 pub(crate) fn bulk(context: &Context) -> io::Result<Section> {
     let bytes: u64 = context.pick(2 << 30, 256 << 20);
     let once = |name: &str, check: &str| -> Result<Vec<f64>, Fault> {
-        let mut proxy = start(context, name)?;
+        let proxy = start(context, name)?;
+        let gigabytes = bytes as f64 / 1e9;
         let args = format!("proxy-bulk {} {} {bytes} {check}", proxy.port, kind(name));
+        let before = cpu_seconds(proxy.child.pid)?;
         let seconds = ask(context, args.trim_end(), PATIENCE)?;
-        let used = proxy.child.kill()?;
-        Ok(vec![bytes as f64 / 1e9 / seconds, used.resident_mib_max()])
+        let used = cpu_seconds(proxy.child.pid)? - before;
+        Ok(vec![gigabytes / seconds, used / gigabytes])
     };
     let names = [&ALL[..], &[LIMIT]].concat();
     // A proxy that loses or changes a byte gets no speed.
@@ -70,7 +72,7 @@ pub(crate) fn bulk(context: &Context) -> io::Result<Section> {
     Ok(section)
 }
 
-const RATE_METRICS: [Metric; 1] = [full("tunnels/s")];
+const RATE_METRICS: [Metric; 2] = [full("tunnels/s"), full("CPU µs proxy")];
 
 pub(crate) fn connects(context: &Context) -> io::Result<Section> {
     let count: u32 = context.pick(8000, 1600);
@@ -82,7 +84,9 @@ pub(crate) fn connects(context: &Context) -> io::Result<Section> {
         };
         // What a proxy does once is not counted.
         run(80)?;
-        Ok(vec![run(count)?])
+        let before = cpu_seconds(proxy.child.pid)?;
+        let rate = run(count)?;
+        Ok(vec![rate, (cpu_seconds(proxy.child.pid)? - before) * 1e6 / f64::from(count)])
     };
     let mut section = Section {
         id: "proxy-connects",
@@ -102,7 +106,7 @@ pub(crate) fn connects(context: &Context) -> io::Result<Section> {
     Ok(section)
 }
 
-const GET_METRICS: [Metric; 1] = [full("requests/s")];
+const GET_METRICS: [Metric; 2] = [full("requests/s"), full("CPU µs proxy")];
 
 pub(crate) fn gets(context: &Context) -> io::Result<Section> {
     let count: u32 = context.pick(40_000, 8_000);
@@ -113,7 +117,9 @@ pub(crate) fn gets(context: &Context) -> io::Result<Section> {
             ask(context, &args, PATIENCE)
         };
         run(80)?;
-        Ok(vec![run(count)?])
+        let before = cpu_seconds(proxy.child.pid)?;
+        let rate = run(count)?;
+        Ok(vec![rate, (cpu_seconds(proxy.child.pid)? - before) * 1e6 / f64::from(count)])
     };
     let names = [OURS, NCAT, SQUID, TINYPROXY];
     let mut section = Section {

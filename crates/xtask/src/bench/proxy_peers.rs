@@ -148,8 +148,8 @@ pub(super) fn ask(context: &Context, args: &str, patience: Duration) -> Result<f
     text.trim().parse().map_err(|_| Fault::Failed(format!("limit said {text:?}")))
 }
 
-/// Memory of a process and of those it started, in KiB; what they share is counted once.
-pub(super) fn proportional_kib(root: u32) -> std::io::Result<u64> {
+/// A process and those it started.
+fn family(root: u32) -> std::io::Result<Vec<u32>> {
     let mut family = vec![root];
     let mut parents = Vec::new();
     for entry in std::fs::read_dir("/proc")?.flatten() {
@@ -157,21 +157,41 @@ pub(super) fn proportional_kib(root: u32) -> std::io::Result<u64> {
             continue;
         };
         // A process may end while we look.
-        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        // The name before it may hold anything, blanks and brackets too.
-        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
-        if let Some(parent) = parent.and_then(|text| text.parse::<u32>().ok()) {
-            parents.push((pid, parent));
+        if let Some(parent) = stat(pid).get(1) {
+            parents.push((pid, *parent));
         }
     }
     let mut at = 0;
     while at < family.len() {
         let parent = family[at];
-        family.extend(parents.iter().filter(|(_, own)| *own == parent).map(|(pid, _)| *pid));
+        let children = parents.iter().filter(|(_, own)| *own == u64::from(parent));
+        family.extend(children.map(|(pid, _)| *pid));
         at += 1;
     }
+    Ok(family)
+}
+
+/// Numbers of /proc/PID/stat from the state on, which counts as 0; none when the process has ended.
+fn stat(pid: u32) -> Vec<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before it may hold anything, blanks and brackets too.
+    let rest = text.rsplit(')').next().unwrap_or_default();
+    rest.split_whitespace().map(|word| word.parse().unwrap_or_default()).collect()
+}
+
+/// Processor time of a process, of those it started, and of those that they have seen end, in seconds.
+pub(super) fn cpu_seconds(root: u32) -> std::io::Result<f64> {
+    let ticks: u64 = family(root)?
+        .into_iter()
+        .map(|pid| stat(pid).get(11..15).map_or(0, |times| times.iter().sum()))
+        .sum();
+    Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// Memory of a process and of those it started, in KiB; what they share is counted once.
+pub(super) fn proportional_kib(root: u32) -> std::io::Result<u64> {
     let mut all = 0;
-    for pid in family {
+    for pid in family(root)? {
         let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
@@ -192,6 +212,22 @@ mod tests {
         let child = Child::start(Path::new("/bin/sh"), &script, Stdio2::null(), &dir).unwrap();
         let of_child = proportional_kib(child.pid).unwrap();
         assert!(of_child > 0 && own > 0, "{own} {of_child}");
+    }
+
+    #[test]
+    fn processor_time_of_a_child_counts() {
+        let script = ["-c".to_owned(), "(while :; do :; done) & wait".to_owned()];
+        let dir = std::env::temp_dir();
+        let child = Child::start(Path::new("/bin/sh"), &script, Stdio2::null(), &dir).unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        while cpu_seconds(child.pid).unwrap() < 0.05 {
+            assert!(Instant::now() < until, "it is busy and that does not show");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        for pid in family(child.pid).unwrap() {
+            let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
     }
 
     #[test]
