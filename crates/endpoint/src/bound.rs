@@ -1,14 +1,24 @@
 //! A bound UDP socket that speaks to many: for relaying datagrams that carry their own addresses.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use gate::{Action, Address, Gatekeeper, Permit, Protocol};
 use socket2::{Domain, Type};
 use tokio::net::UdpSocket;
 
 use crate::OpenError;
 use crate::options::Setup;
+
+/// Larger than any datagram.
+const DATAGRAM_MAX: usize = 65_536;
+
+thread_local! {
+    /// Where datagrams are received, whoever they are for: a thousand silent sockets hold none.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The socket.
 #[derive(Debug)]
@@ -29,12 +39,23 @@ impl BoundUdp {
         bind(permit, addr, setup).map_err(|error| OpenError::Bind { at, error })
     }
 
-    /// The next datagram, and from whom; what does not fit `buf` is lost.
+    /// The next datagram, whole, and from whom.
     ///
     /// # Errors
     /// Those of recvfrom(2); an earlier datagram that was refused is no reason to stop.
-    pub async fn recv(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.socket.recv_from(buf).await
+    pub async fn recv(&self) -> io::Result<(Bytes, SocketAddr)> {
+        loop {
+            self.socket.readable().await?;
+            let received: io::Result<_> = BUFFER.with_borrow_mut(|buf| {
+                buf.resize(DATAGRAM_MAX, 0);
+                let (n, from) = self.socket.try_recv_from(buf)?;
+                Ok((Bytes::copy_from_slice(&buf[..n]), from))
+            });
+            match received {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+        }
     }
 
     /// Sends a datagram.

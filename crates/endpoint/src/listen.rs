@@ -121,7 +121,8 @@ impl StreamListener {
     fn accepted(&self, socket: Socket, from: &SockAddr) -> io::Result<Accepted> {
         let info = stream::info(&socket, from);
         let peer = stream::address(from);
-        let set = self.setup.after_accept(&socket, self.carrier == Carrier::Tcp);
+        let is_tcp = self.carrier == Carrier::Tcp;
+        let set = self.setup.after_accept(&socket, from.domain(), is_tcp);
         self.setup.report_peer(&socket, &info.peer);
         let conn = set
             .and_then(|()| stream::conn(socket, info, self.carrier))

@@ -118,11 +118,15 @@ impl Setup {
 
     /// Sets the options again on a socket that was accepted. Most are inherited; some are not by some
     /// kernels and settings (a type of service with `tcp_reflect_tos`, a Unix socket's buffer).
-    pub(crate) fn after_accept(&self, socket: &Socket, is_tcp: bool) -> io::Result<()> {
+    pub(crate) fn after_accept(
+        &self,
+        socket: &Socket,
+        domain: Domain,
+        is_tcp: bool,
+    ) -> io::Result<()> {
         if *self.asked == SocketOptions::default() {
             return Ok(());
         }
-        let domain = socket.local_addr()?.domain();
         self.apply(socket, domain, Type::STREAM, is_tcp).inspect_err(|error| {
             self.tell(Note::Warning(format!("a client is turned away: {error}")));
         })
@@ -211,6 +215,9 @@ impl Setup {
     /// Tells what the system granted.
     pub(crate) fn report(&self, socket: &Socket) {
         let asked = &*self.asked;
+        if !self.has_send_buffer() && !self.has_receive_buffer() {
+            return;
+        }
         let buffers = [
             ("--sndbuf", asked.send_buffer, socket.send_buffer_size()),
             ("--rcvbuf", asked.receive_buffer, socket.recv_buffer_size()),

@@ -77,6 +77,12 @@ fn outward(socket: &TcpStream) -> io::Result<()> {
     socket.shutdown(Shutdown::Write)
 }
 
+/// One socket to another through a pipe of our own, then end of stream.
+pub(crate) fn across(from: &TcpStream, to: &TcpStream) -> io::Result<()> {
+    through_pipe(from.as_fd(), to.as_fd())?;
+    to.shutdown(Shutdown::Write)
+}
+
 /// The socket to stdout: one splice when stdout is a pipe, else two through a pipe of our own.
 fn inward(socket: &TcpStream, wait: Wait) -> io::Result<()> {
     let stdout = io::stdout();
@@ -92,15 +98,20 @@ fn inward(socket: &TcpStream, wait: Wait) -> io::Result<()> {
             }
         }
     }
+    through_pipe(socket.as_fd(), stdout)
+}
+
+/// Two splices, with a pipe between them.
+fn through_pipe(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
     let (pipe_out, pipe_in) = pipe()?;
     widen(pipe_in.as_fd());
     loop {
-        let mut held = splice(socket, None, &pipe_in, None, CHUNK, SpliceFlags::MOVE)?;
+        let mut held = splice(from, None, &pipe_in, None, CHUNK, SpliceFlags::MOVE)?;
         if held == 0 {
             return Ok(());
         }
         while held > 0 {
-            held -= splice(&pipe_out, None, stdout, None, held, SpliceFlags::MOVE)?;
+            held -= splice(&pipe_out, None, to, None, held, SpliceFlags::MOVE)?;
         }
     }
 }

@@ -22,6 +22,8 @@ mod ends;
 #[cfg(target_os = "linux")]
 mod pattern;
 #[cfg(target_os = "linux")]
+mod proxy;
+#[cfg(target_os = "linux")]
 mod tls;
 
 const USAGE: &str =
@@ -30,7 +32,9 @@ const USAGE: &str =
        limit tls-send PORT | tls-recv PORT CERT KEY | tls-identity CERT KEY
        limit tls-handshakes PORT COUNT | tls-resumed PORT COUNT | tls-idle PORT COUNT
        limit dtls-echo PORT SIZE SECONDS | dtls-echo-back PORT CERT KEY | echo-command SIZE
-       limit flood PORT CLIENTS BYTES | connects PORT COUNT";
+       limit flood PORT CLIENTS BYTES | connects PORT COUNT
+       limit relay PORT | proxy-bulk PORT KIND BYTES [--pattern] | proxy-connects PORT KIND COUNT
+       limit proxy-gets PORT COUNT | proxy-tunnels PORT KIND COUNT (KIND: direct, http, socks5)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn run(args: &[&str]) -> std::io::Result<()> {
+    use proxy::Kind;
     match *args {
         ["send", port] => carry::send(number(port)?),
         ["recv", port] => carry::recv(number(port)?),
@@ -76,6 +81,20 @@ fn run(args: &[&str]) -> std::io::Result<()> {
             clients::flood(number(port)?, bytes(clients)?, bytes(count)?)
         }
         ["connects", port, count] => clients::connects(number(port)?, bytes(count)?),
+        ["relay", port] => proxy::relay(number(port)?),
+        ["proxy-bulk", port, kind, count] => {
+            proxy::bulk(number(port)?, Kind::parse(kind)?, bytes(count)?, false)
+        }
+        ["proxy-bulk", port, kind, count, "--pattern"] => {
+            proxy::bulk(number(port)?, Kind::parse(kind)?, bytes(count)?, true)
+        }
+        ["proxy-connects", port, kind, count] => {
+            proxy::connects(number(port)?, Kind::parse(kind)?, bytes(count)?)
+        }
+        ["proxy-gets", port, count] => proxy::gets(number(port)?, bytes(count)?),
+        ["proxy-tunnels", port, kind, count] => {
+            proxy::tunnels(number(port)?, Kind::parse(kind)?, bytes(count)?)
+        }
         ["echo-command", size] => dtls::echo_command(bytes(size)? as usize),
         _ => Err(std::io::Error::other(USAGE)),
     }

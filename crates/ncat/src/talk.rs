@@ -95,6 +95,11 @@ impl Talk {
         put(&text);
     }
 
+    /// Whether anybody reads events; to be asked before making many of them.
+    pub(crate) fn has_events(&self) -> bool {
+        self.inner.events.is_some()
+    }
+
     /// An event line.
     pub(crate) fn event(&self, name: &str, fields: Value) {
         let Some(events) = &self.inner.events else { return };
@@ -113,7 +118,9 @@ impl Talk {
     /// A client came and was let in.
     pub(crate) fn accepted(&self, peer: &str, protocol: &str) {
         self.verbose(|| format!("Connection from {}.", escape::terminal(peer.as_bytes())));
-        self.event("accepted", json!({ "peer": peer, "protocol": protocol }));
+        if self.has_events() {
+            self.event("accepted", json!({ "peer": peer, "protocol": protocol }));
+        }
     }
 
     /// A client came and was turned away.

@@ -55,7 +55,7 @@ pub fn build(raw: &RawArgs) -> Result<Plan, PlanError> {
     rules::check(proxy_server::RULES, &facts)?;
     rules::check(lua::RULES, &facts)?;
     rules::check(safe::RULES, &facts)?;
-    rules::check_later(&facts)?;
+    rules::check_absent(&facts)?;
     let proxies = proxy::chain(&facts, &operands)?;
 
     Ok(Plan {

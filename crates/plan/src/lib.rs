@@ -37,7 +37,7 @@ pub use proxy::{
     ProxyProtocol, RawProxy, SOCKS_PORT, Secret,
 };
 pub use proxy_server::{ProxyServer, RawProxyServer, ServerKind};
-pub use raw::{LaterOption, RawArgs, RawFamily, RawTransport};
+pub use raw::{AbsentOption, RawArgs, RawFamily, RawTransport};
 pub use route::{HOPS_MAX, RawRoute, SourceRoute};
 pub use socket::{Keepalive, Rates, RawSockets, Ready, SocketOptions};
 pub use starttls::StartTls;

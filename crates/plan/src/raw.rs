@@ -103,12 +103,12 @@ pub struct RawArgs {
     pub proxy_server: RawProxyServer,
     /// Options of capabilities this build does not have, as the user wrote them (`--ssl`, `-e`), in
     /// order. Combination rules that involve them still apply and win over "not in this build".
-    pub later: Vec<LaterOption>,
+    pub absent: Vec<AbsentOption>,
 }
 
 /// An option whose capability this build does not have.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LaterOption {
+pub struct AbsentOption {
     /// Canonical long name, without dashes (`ssl-cert`), or the short letter where there is none.
     pub name: &'static str,
     /// As the user wrote it, with dashes.

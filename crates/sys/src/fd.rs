@@ -90,10 +90,9 @@ pub fn is_nonblocking(fd: BorrowedFd<'_>) -> bool {
 /// Puts a descriptor that we opened ourselves into non-blocking mode.
 ///
 /// # Errors
-/// As fcntl(2).
+/// As ioctl(2).
 pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let flags = rustix::fs::fcntl_getfl(fd)?;
-    Ok(rustix::fs::fcntl_setfl(fd, flags | OFlags::NONBLOCK)?)
+    Ok(rustix::io::ioctl_fionbio(fd, true)?)
 }
 
 /// Puts a descriptor into blocking mode, or out of it; so it is then for all who share it.

@@ -1,4 +1,4 @@
-//! How much memory there is for this process.
+//! How much memory there is for this process, and giving back what it does not use.
 
 /// Bytes that this process may still take: what its limit on address space leaves, and never more than
 /// the machine has. `None` when the system does not say.
@@ -24,4 +24,15 @@ pub fn available() -> Option<usize> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub fn available() -> Option<usize> {
     None
+}
+
+/// Gives the system what the C library's allocator keeps of freed memory, between what is used too. Takes
+/// time in proportion to the heap: for moments when much has just been freed. Does nothing where the
+/// allocator is another than glibc's.
+pub fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: malloc_trim(3) may be called at any time, by any thread, and touches only what is free.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }

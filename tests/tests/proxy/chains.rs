@@ -128,11 +128,11 @@ fn a_password_is_for_one_proxy() {
 }
 
 #[cfg(feature = "tls")]
-mod tls {
+pub(crate) mod tls {
     use super::*;
 
     /// A certificate for 127.0.0.1 and its key, in files.
-    fn identity(dir: &tempfile::TempDir) -> (String, String) {
+    pub(crate) fn identity(dir: &tempfile::TempDir) -> (String, String) {
         let path = |name: &str| dir.path().join(name).display().to_string();
         let (certificate, key) = (path("cert"), path("key"));
         let openssl = testkit::process::Program::new("openssl");

@@ -130,3 +130,61 @@ fn one_client_and_a_hub_take_headers_too() {
     let done = server.finish().expect_code(1);
     assert!(done.stderr.contains("no PROXY header"), "{}", done.stderr);
 }
+
+const TRUSTED: [&str; 4] = ["--proxy-protocol", "require", "--proxy-protocol-from", "127.0.0.1"];
+
+/// Says `text`, and leaves its direction open.
+fn client(addr: SocketAddr, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(testkit::PATIENCE)).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    stream
+}
+
+fn heard(stream: &mut TcpStream, wanted: &str) {
+    let mut text = Vec::new();
+    let mut byte = [0];
+    while !String::from_utf8_lossy(&text).contains(wanted) {
+        assert_eq!(stream.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&text));
+        text.push(byte[0]);
+    }
+    assert!(!String::from_utf8_lossy(&text).contains("PROXY"), "the header is nobody's");
+}
+
+#[test]
+fn a_broker_takes_headers_and_passes_none_on() {
+    let (server, addr) = listener(&[&TRUSTED[..], &["--broker"]].concat());
+    let mut one = client(addr, "PROXY TCP4 192.0.2.1 198.51.100.1 1000 443\r\n");
+    server.wait_message("client 192.0.2.1:1000");
+    let mut two = client(addr, "PROXY TCP4 192.0.2.2 198.51.100.1 2000 443\r\nhello");
+    heard(&mut one, "hello");
+    one.write_all(b"and back").unwrap();
+    heard(&mut two, "and back");
+    assert_eq!(send(addr, b"no header", 0), b"");
+    // In a chat the others are told where somebody really comes from.
+    let (_chat, addr) = listener(&[&TRUSTED[..], &["--chat"]].concat());
+    let mut one = client(addr, "PROXY TCP4 192.0.2.1 198.51.100.1 1000 443\r\n");
+    heard(&mut one, "already connected");
+    let _two = client(addr, "PROXY TCP4 192.0.2.2 198.51.100.1 2000 443\r\n");
+    heard(&mut one, "192.0.2.2:2000 is connected as");
+}
+
+#[test]
+fn a_proxy_server_takes_headers_and_knows_its_clients_by_them() {
+    let target = crate::scripted::echo();
+    let options = ["--proxy-type", "any", "--deny", "192.0.2.9"];
+    let (server, addr) = listener(&[&TRUSTED[..], &options].concat());
+    let ask = format!("CONNECT {target} HTTP/1.0\r\n\r\nhello");
+    let header = "PROXY TCP4 192.0.2.1 198.51.100.1 1000 443\r\n";
+    let mut tunnel = client(addr, &format!("{header}{ask}"));
+    heard(&mut tunnel, "HTTP/1.0 200 OK\r\n\r\nhello");
+    drop(tunnel);
+    server.wait_message(&format!("192.0.2.1:1000 - \"CONNECT {target}\" http 200"));
+    let port = target.port().to_be_bytes();
+    let socks = [header.as_bytes(), &[4, 1, port[0], port[1], 127, 0, 0, 1, 0], b"hi"].concat();
+    assert_eq!(send(addr, &socks, 0)[..2], [0, 0x5a]);
+    server.wait_message("192.0.2.1:1000 - \"CONNECT 127.0.0.1:");
+    let denied = "PROXY TCP4 192.0.2.9 198.51.100.1 1000 443\r\n";
+    assert_eq!(send(addr, format!("{denied}{ask}").as_bytes(), 0), b"");
+    assert_eq!(send(addr, ask.as_bytes(), 0), b"", "without a header");
+}

@@ -6,12 +6,18 @@
     reason = "a test plays the peer, and fails where it stands"
 )]
 
+#[path = "../serve_support/mod.rs"]
+mod serve_support;
+
+mod big;
 mod chains;
 mod dialogues;
 mod header;
 mod hostile;
 mod names;
+mod netlab;
 mod peers;
 mod programs;
 mod scripted;
 mod secrets;
+mod statuses;

@@ -68,6 +68,27 @@ fn the_source_is_for_the_first_proxy() {
 }
 
 #[test]
+fn the_source_port_is_for_the_first_proxy() {
+    let target = echo();
+    let proxies = [programs::ours("socks5", None), programs::ours("http", None)];
+    let urls = [proxies[0].url("socks5"), proxies[1].url("http")];
+    for urls in [&urls[..1], &urls] {
+        // Free a moment ago; somebody may take it meanwhile.
+        let done = (0..3).find_map(|_| {
+            let port = programs::free_port().to_string();
+            let line = ncat(["--json-fd", "2", "-p", &port, "-s", "127.0.0.9"]);
+            let line = line.args(urls.iter().flat_map(|url| ["--proxy", url]));
+            let done = line.args(["127.0.0.1", &target.port().to_string()]).bytes("x").run();
+            let local = format!("\"local\":\"127.0.0.9:{port}\"");
+            let is_taken = done.stderr.contains("in use");
+            assert!(is_taken || done.stderr.contains(&local), "{}", done.stderr);
+            (!is_taken).then_some(done)
+        });
+        assert_eq!(done.unwrap().expect_code(0).stdout, b"x");
+    }
+}
+
+#[test]
 fn commands_are_told_the_target_and_not_the_password() {
     let target = echo();
     let proxy = programs::ours("http", Some("user:hunter2"));

@@ -2,13 +2,12 @@
 //! the test.
 
 use std::fs;
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use testkit::eventually;
-use testkit::peer::Peer;
+use testkit::peer::{Peer, find, missing};
 use testkit::process::{Finished, Process, Program, ncat};
 
 /// A running proxy.
@@ -39,22 +38,6 @@ pub(crate) fn there_and_back(client: Program, sent: &[u8]) -> Finished {
     client.finish()
 }
 
-pub(crate) fn skip(why: &str) {
-    let required = std::env::var_os("NCAT_REQUIRE_PEERS").is_some_and(|v| v == "1");
-    assert!(!required, "{why}");
-    // Not with a macro: what those print is swallowed when a test passes.
-    let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
-}
-
-fn find(name: &str, package: &str) -> Option<Program> {
-    let found =
-        ["/usr/sbin", "/usr/bin"].iter().map(|dir| Path::new(dir).join(name)).find(|p| p.is_file());
-    if found.is_none() {
-        skip(&format!("no {name} here (Debian package {package})"));
-    }
-    found.map(Program::new)
-}
-
 /// A directory that a program which gives up root can use, too.
 fn open_dir() -> tempfile::TempDir {
     let dir = tempfile::Builder::new().prefix("proxy").tempdir_in("/tmp").unwrap();
@@ -63,7 +46,7 @@ fn open_dir() -> tempfile::TempDir {
 }
 
 /// A port that was free a moment ago: these programs cannot be told to choose one themselves.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -175,7 +158,7 @@ pub(crate) fn reference(auth: Option<&str>) -> Option<Running> {
 /// OpenSSH's SOCKS 4 and 5, through an sshd of our own.
 pub(crate) fn ssh() -> Option<(Running, Running)> {
     if !rustix::process::geteuid().is_root() {
-        skip("not root: no sshd of our own");
+        missing("root, who could run an sshd");
         return None;
     }
     let server = run(|dir, port| {

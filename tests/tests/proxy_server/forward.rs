@@ -290,3 +290,59 @@ fn options_that_may_go_no_further_are_answered_here() {
     ));
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\nAllow: CONNECT, GET, HEAD, POST"), "{answer}");
 }
+
+#[test]
+fn what_a_server_says_unasked_is_nobodys_answer() {
+    let proxy = Proxy::http(&[]);
+    let (tell, told) = std::sync::mpsc::channel();
+    // One in two says more at once, the other when its connection is idle.
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let server = web::serve(move |mut socket| {
+        let good = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let evil = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno";
+        head(&mut socket);
+        if count.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(2) {
+            socket.write_all(format!("{good}{evil}").as_bytes()).unwrap();
+            tell.send(()).unwrap();
+        } else {
+            socket.write_all(good.as_bytes()).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            // The proxy may have closed it.
+            let _ = socket.write_all(evil.as_bytes());
+            tell.send(()).unwrap();
+        }
+        rest(&mut socket);
+    });
+    let mut socket = proxy.connect();
+    for _ in 0..6 {
+        write!(socket, "GET http://{server}/ HTTP/1.1\r\n\r\n").unwrap();
+        let answer = head(&mut socket);
+        assert_eq!(body(&mut socket, &answer), b"ok");
+        told.recv_timeout(testkit::PATIENCE).unwrap();
+    }
+}
+
+#[test]
+fn a_slow_reader_of_a_page_gets_every_byte_and_delays_nobody() {
+    const LEN: usize = 32 << 20;
+    let page = data::bytes(21, LEN);
+    let sent = page.clone();
+    let server = web::serve(move |mut socket| {
+        head(&mut socket);
+        write!(socket, "HTTP/1.1 200 OK\r\nContent-Length: {LEN}\r\n\r\n").unwrap();
+        socket.write_all(&sent).unwrap();
+        rest(&mut socket);
+    });
+    let proxy = Proxy::http(&[]);
+    let ask = || {
+        let mut socket = proxy.connect();
+        write!(socket, "GET http://{server}/ HTTP/1.1\r\n\r\n").unwrap();
+        let answer = head(&mut socket);
+        (socket, answer)
+    };
+    let (mut slow, slow_answer) = ask();
+    // Another has everything while this one reads nothing.
+    let (mut quick, quick_answer) = ask();
+    data::assert_same("the quick one's", &body(&mut quick, &quick_answer), &page);
+    data::assert_same("the slow one's", &body(&mut slow, &slow_answer), &page);
+}

@@ -5,26 +5,9 @@ use std::io::Write;
 
 use crate::proxy::{Proxy, body, head};
 use crate::web;
+use testkit::peer::{find, missing};
 use testkit::process::{Process, Program};
 use testkit::{data, eventually, procfs};
-
-/// Finds a program, or says that it is missing.
-fn find(name: &str, package: &str) -> Option<Program> {
-    let path = std::env::var_os("PATH").unwrap();
-    let mut dirs: Vec<_> = std::env::split_paths(&path).collect();
-    dirs.push("/usr/sbin".into());
-    let found = dirs.iter().map(|dir| dir.join(name)).find(|file| file.is_file());
-    if found.is_none() {
-        skip(&format!("no {name} here (Debian package {package})"));
-    }
-    found.map(Program::new)
-}
-
-fn skip(why: &str) {
-    let required = std::env::var_os("NCAT_REQUIRE_PEERS").is_some_and(|v| v == "1");
-    assert!(!required, "{why}");
-    let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
-}
 
 /// A directory served by python's http.server.
 struct Site {
@@ -83,6 +66,21 @@ fn curl_by_every_kind() {
         args.push(&target);
         let ended = Program::new("curl").args(args).run().expect_code(0);
         data::assert_same(kind, &ended.stdout, &want);
+    }
+}
+
+#[test]
+fn curl_through_two_of_ours() {
+    let (Some(site), Some(_)) = (Site::new(), find("curl", "curl")) else { return };
+    let (first, last) = (Proxy::new("any", &[]), Proxy::new("any", &["--proxy-auth", "me:pass"]));
+    let url = site.url("big");
+    for (kind, options) in
+        [("socks5h", &[][..]), ("socks4a", &["-p"]), ("socks5", &["-p", "--proxy-digest"])]
+    {
+        let (near, far) = (format!("{kind}://{}", first.addr), format!("http://{}", last.addr));
+        let args = ["-sf", "-m", "60", "-U", "me:pass", "--preproxy", &near, "-x", &far];
+        let ended = Program::new("curl").args(args.iter().chain(options).chain(&[&*url])).run();
+        data::assert_same(kind, &ended.expect_code(0).stdout, &data::bytes(11, 5_000_000));
     }
 }
 
@@ -169,9 +167,7 @@ fn python_requests_and_pysocks() {
     // Not whatever python comes first: Debian's has Debian's modules.
     let has = Program::new("/usr/bin/python3").args(["-c", "import requests, socks"]).run();
     if has.code() != Some(0) {
-        return skip(
-            "no requests or PySocks here (Debian packages python3-requests, python3-socks)",
-        );
+        return missing("requests and PySocks (Debian packages python3-requests, python3-socks)");
     }
     let proxy = Proxy::new("any", &["--proxy-auth", "me:pass"]);
     let script = format!(

@@ -108,12 +108,43 @@ fn what_cannot_be_done_has_its_number() {
     assert_eq!(ask(&v5(nobody, 9)), 7, "no such command");
     assert_eq!(ask(&[5, 1, 0, 7, 1, 2, 3, 4, 5, 6]), 8, "no such address type");
     assert_eq!(ask(b"\x05\x01\x00\x03\x09a.invalid\x00\x50"), 4, "no such name");
+    assert_eq!(ask(b"\x05\x01\x00\x03\x03a\0b\x00\x50"), 1, "no name at all");
     assert_eq!(ask(&v5(proxy.addr, 1)), 2, "ourselves");
     let mut socket = proxy.connect();
     socket.write_all(&v4(nobody, 1)).unwrap();
     assert_eq!(exactly(&mut socket, 8)[..2], [0, 0x5b]);
     // A method nobody has.
     assert_eq!(proxy.ask([5, 1, 0x80]).len(), "\u{5}\u{fffd}".len());
+}
+
+/// The longest that the lengths of one byte allow, and the longest user id.
+#[test]
+fn long_names_and_passwords_are_taken() {
+    let (user, password) = ("u".repeat(255), "p".repeat(255));
+    let proxy = Proxy::new("socks", &["--proxy-auth", &format!("{user}:{password}")]);
+    let echo = echo();
+    let mut socket = proxy.connect();
+    let greeting =
+        [b"\x05\x01\x02\x01\xff", user.as_bytes(), b"\xff", password.as_bytes()].concat();
+    socket.write_all(&[&greeting, &v5(echo, 1)[..]].concat()).unwrap();
+    assert_eq!(exactly(&mut socket, 14)[..6], [5, 2, 1, 0, 5, 0]);
+    echoes(socket);
+    // A name of 255 bytes is one that nobody has.
+    let mut socket = proxy.connect();
+    let name = format!("{}.a", ["a"; 127].join("."));
+    let request = [b"\x05\x01\x00\x03\xff", &name.as_bytes()[..255], &[0, 80]].concat();
+    socket.write_all(&[&greeting[..], &request].concat()).unwrap();
+    let reply = exactly(&mut socket, 14);
+    assert_eq!(reply[..4], [5, 2, 1, 0]);
+    assert!(matches!(reply[5], 1 | 4), "{reply:?}");
+    let id = format!("{}:{}", &user[..200], &password[..54]);
+    let four = Proxy::new("socks4", &["--proxy-auth", &id]);
+    let mut socket = four.connect();
+    let port = echo.port().to_be_bytes();
+    let request = [&[4, 1], &port[..], &[127, 0, 0, 1], id.as_bytes(), b"\0"].concat();
+    socket.write_all(&request).unwrap();
+    assert_eq!(exactly(&mut socket, 8)[..2], [0, 0x5a]);
+    echoes(socket);
 }
 
 #[test]
@@ -206,4 +237,23 @@ fn datagrams_are_relayed_both_ways_while_the_connection_stays() {
     assert_eq!(&buf[..n], b"named");
     drop(socket);
     proxy.process.wait_message("UDP ASSOCIATE");
+}
+
+/// An association that says nothing holds no buffers, which would be the largest thing about it.
+#[test]
+fn silent_associations_cost_little() {
+    const MANY: u64 = 200;
+    let proxy = Proxy::new("socks5", &["-m", "300"]);
+    let associate = || {
+        let mut socket = proxy.connect();
+        socket.write_all(&[5, 1, 0, 5, 3, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        assert_eq!(exactly(&mut socket, 12)[..4], [5, 0, 5, 0]);
+        socket
+    };
+    let first: Vec<_> = (0..10).map(|_| associate()).collect();
+    let before = testkit::procfs::resident_kib(proxy.process.pid());
+    let open: Vec<_> = (0..MANY).map(|_| associate()).collect();
+    let each = (testkit::procfs::resident_kib(proxy.process.pid()) - before) / MANY;
+    assert!(each <= 48, "{each} KiB each");
+    drop((first, open));
 }

@@ -122,6 +122,20 @@ fn what_comes_with_the_head_reaches_the_server_first() {
     data::assert_same("what came with it", &served.join().unwrap(), &more);
 }
 
+/// The dialogue leaves nothing that would keep the kernel from moving the bytes.
+#[test]
+fn a_tunnel_is_the_kernels_work() {
+    let (server, served) = web::once(|mut socket| rest(&mut socket));
+    let proxy = Proxy::new("any", &["-vv"]);
+    let socket = proxy.tunnel(server);
+    for direction in ["send: ", "recv: "] {
+        let line = proxy.process.wait_message(direction);
+        assert!(line.contains("splice"), "{line}");
+    }
+    drop(socket);
+    served.join().unwrap();
+}
+
 /// Closes so that the peer sees a failure.
 fn reset(socket: TcpStream) {
     socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
@@ -163,5 +177,24 @@ fn nothing_is_left_of_a_tunnel_that_is_over() {
     drop(open);
     eventually("every descriptor to be closed", || {
         (procfs::descriptors(proxy.process.pid()) <= before).then_some(())
+    });
+}
+
+#[test]
+fn the_memory_of_a_crowd_is_given_back() {
+    const CROWD: usize = 400;
+    let proxy = Proxy::new("http", &["-m", "1000"]);
+    let server = web::serve(|mut socket| {
+        rest(&mut socket);
+    });
+    let resident = || procfs::resident_kib(proxy.process.pid());
+    drop(proxy.tunnel(server));
+    let before = resident();
+    let open: Vec<TcpStream> = (0..CROWD).map(|_| proxy.tunnel(server)).collect();
+    let grown = resident() - before;
+    assert!(grown > 1024, "{grown} KiB");
+    drop(open);
+    eventually("most of the memory to be given back", || {
+        (resident() < before + grown / 2).then_some(())
     });
 }

@@ -29,14 +29,14 @@ pub fn help_for(version: &str) -> String {
          's' for seconds, 'm' for minutes, or 'h' for hours (e.g. 500ms).\n",
     );
     for group in Group::ALL {
-        let shown = items().filter(|item| item.group == group && item.part.is_none());
+        let shown = items().filter(|item| item.group == group && !item.is_absent());
         let lines: String = shown.filter(|item| !item.hidden).map(line).collect();
         if !lines.is_empty() {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n{}:\n{lines}", group.title());
         }
     }
-    let absent = items().filter(|item| item.part.is_some() && !item.hidden);
+    let absent = items().filter(|item| item.is_absent() && !item.hidden);
     let absent = absent.map(|item| item.spellings().trim_start().replace(", ", "/"));
     let absent: Vec<String> = absent.collect();
     if !absent.is_empty() {

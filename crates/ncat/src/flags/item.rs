@@ -26,8 +26,6 @@ pub struct Item {
     pub more: &'static str,
     /// Under which heading it is listed.
     pub group: Group,
-    /// The part of the project that brings it; `None` when this build has it.
-    pub part: Option<u8>,
     /// Left out of help, manual page and completions.
     pub hidden: bool,
     /// Only on systems with Unix sockets.
@@ -128,8 +126,8 @@ pub enum Update {
     Flag(fn(&mut RawArgs)),
     /// Changes the arguments by its value.
     Value(fn(&mut RawArgs, &Given<'_>) -> Result<(), UsageError>),
-    /// Belongs to a later part: noted in [`RawArgs::later`], besides what the function does.
-    Later(fn(&mut RawArgs)),
+    /// This build lacks it: noted in [`RawArgs::absent`], besides what the function does.
+    Absent(fn(&mut RawArgs)),
     /// Ends the scan: help is wanted.
     Help,
     /// Ends the scan: the version is wanted.
@@ -164,6 +162,11 @@ impl Given<'_> {
 }
 
 impl Item {
+    /// Whether this build lacks it: it is known, and refused.
+    pub fn is_absent(&self) -> bool {
+        matches!(self.update, Update::Absent(_))
+    }
+
     /// An option without a value.
     pub(super) const fn flag(set: fn(&mut RawArgs)) -> Self {
         Self::new(None, Update::Flag(set))
@@ -187,7 +190,6 @@ impl Item {
             doc: "",
             more: "",
             group: Group::Data,
-            part: None,
             hidden: false,
             unix_only: false,
             origin: Origin::Ncat,

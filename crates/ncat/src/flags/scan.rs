@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::iter::Peekable;
 
-use plan::{LaterOption, RawArgs};
+use plan::{AbsentOption, RawArgs};
 
 use super::Parsed;
 use super::item::{Given, Item, Origin, Update};
@@ -163,9 +163,9 @@ impl<I: Iterator<Item = OsString>> Scanner<'_, I> {
                 let value = value.unwrap_or_default();
                 set(&mut self.raw, &Given { written, value: &value })?;
             }
-            Update::Later(set) => {
+            Update::Absent(set) => {
                 set(&mut self.raw);
-                self.raw.later.push(LaterOption {
+                self.raw.absent.push(AbsentOption {
                     name: item.canonical(),
                     written: written.to_owned(),
                     value: value.map(|value| value.to_string_lossy().into_owned()),

@@ -210,17 +210,17 @@ fn the_name_is_as_invoked() {
 }
 
 #[test]
-fn options_of_later_parts_are_noted() {
-    let later = |words: &str| raw(words).later;
+fn options_that_this_build_lacks_are_noted() {
+    let absent = |words: &str| raw(words).absent;
     // In a build without Lua its options are among them; in the others they are not.
     let has_lua = cfg!(feature = "lua");
-    assert_eq!(later("-L x -Ly --lua-limit slice=1s").len(), if has_lua { 0 } else { 3 });
+    assert_eq!(absent("-L x -Ly --lua-limit slice=1s").len(), if has_lua { 0 } else { 3 });
     let has_programs = has_lua && cfg!(feature = "exec");
-    assert_eq!(later("--lua-ex=c").len(), if has_programs { 0 } else { 1 });
+    assert_eq!(absent("--lua-ex=c").len(), if has_programs { 0 } else { 1 });
     // In a build without commands theirs are among them; in the others they are not.
     let commands =
         "-e a -c b --pty --exec-exit --exec-handover --exec-timeout 1 --exec-limit files=9";
-    assert_eq!(later(commands).len(), if cfg!(feature = "exec") { 0 } else { 7 });
+    assert_eq!(absent(commands).len(), if cfg!(feature = "exec") { 0 } else { 7 });
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use bytes::Bytes;
 use conn::ConnInfo;
 use endpoint::OpenError;
 use endpoint::bound::BoundUdp;
@@ -15,8 +16,6 @@ use super::Server;
 use super::record::Record;
 use super::wire::Wire;
 
-/// The largest datagram there is, header included.
-const DATAGRAM_MAX: usize = 65_535;
 /// Servers whose datagrams are let in: those that were sent some, no more than this many.
 const SERVERS_MAX: usize = 1024;
 
@@ -57,12 +56,10 @@ impl Server {
         mut wire: Wire,
         record: &mut Record,
     ) {
-        let mut buffers = [vec![0; DATAGRAM_MAX], vec![0; DATAGRAM_MAX], vec![0; DATAGRAM_MAX]];
         let far = 60 * 60 * 24 * 365;
         let idle = self.limits.idle_timeout;
         let mut until = Instant::now() + idle.unwrap_or(std::time::Duration::from_secs(far));
         loop {
-            let [out, v4, v6] = &mut buffers;
             let step = tokio::select! {
                 filled = wire.fill() => match filled {
                     // The connection says nothing but that the client is there.
@@ -72,27 +69,27 @@ impl Server {
                     }
                     _ => return,
                 },
-                sent = association.near.recv(out) => Step::Out(sent),
-                came = recv(association.far[0].as_ref(), v4) => Step::In(came, 1),
-                came = recv(association.far[1].as_ref(), v6) => Step::In(came, 2),
+                sent = association.near.recv() => Step::Out(sent),
+                came = recv(association.far[0].as_ref()) => Step::In(came),
+                came = recv(association.far[1].as_ref()) => Step::In(came),
                 () = tokio::time::sleep_until(until) => {
                     record.why = "idle".into();
                     return;
                 }
             };
             let moved = match step {
-                Step::Out(Ok((n, from))) => {
-                    let n = self.send_out(&mut association, &buffers[0][..n], from).await;
+                Step::Out(Ok((datagram, from))) => {
+                    let n = self.send_out(&mut association, &datagram, from).await;
                     record.sent += n;
                     n
                 }
-                Step::In(Ok((n, from)), which) => {
-                    let n = association.send_in(&buffers[which][..n], from).await;
+                Step::In(Ok((datagram, from))) => {
+                    let n = association.send_in(&datagram, from).await;
                     record.received += n;
                     n
                 }
                 // Somebody's port is closed; the others go on.
-                Step::Out(Err(_)) | Step::In(Err(_), _) => 0,
+                Step::Out(Err(_)) | Step::In(Err(_)) => 0,
             };
             if let (Some(idle), true) = (idle, moved > 0) {
                 until = Instant::now() + idle;
@@ -128,14 +125,17 @@ impl Server {
     }
 }
 
+/// A datagram, and from whom.
+type Received = io::Result<(Bytes, SocketAddr)>;
+
 enum Step {
-    Out(io::Result<(usize, SocketAddr)>),
-    In(io::Result<(usize, SocketAddr)>, usize),
+    Out(Received),
+    In(Received),
 }
 
-async fn recv(socket: Option<&BoundUdp>, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+async fn recv(socket: Option<&BoundUdp>) -> Received {
     match socket {
-        Some(socket) => socket.recv(buf).await,
+        Some(socket) => socket.recv().await,
         None => std::future::pending().await,
     }
 }

@@ -112,7 +112,7 @@ impl Server {
         if let Some(reply) = max_forwards(&mut ask) {
             return self.refuse(wire, &reply, Some(&original), record).await;
         }
-        self.forward(wire, &ask, &original, record).await
+        Box::pin(self.forward(wire, &ask, &original, record)).await
     }
 
     /// Everything that can be decided without a connection.
@@ -138,9 +138,11 @@ impl Server {
         request: &Request,
         record: &mut Record,
     ) -> Next {
-        let upstream = match self.dial(&ask.host, ask.port).await {
+        let upstream = match Box::pin(self.dial(&ask.host, ask.port)).await {
             Ok(conn) => Wire::new(conn),
-            Err(no) => return self.refuse(wire, &no_way(&no), Some(request), record).await,
+            Err(no) => {
+                return Box::pin(self.refuse(wire, &no_way(&no), Some(request), record)).await;
+            }
         };
         record.status = Some(200);
         let yes = match ask.version {
@@ -164,7 +166,8 @@ impl Server {
         record: &mut Record,
     ) -> Next {
         let key = (ask.host.to_ascii_lowercase(), ask.port);
-        let mut pooled = self.pool.take(&key).filter(|_| ask.is_repeatable && !ask.is_personal);
+        let may_be_used = ask.is_repeatable && !ask.is_personal;
+        let mut pooled = if may_be_used { self.pool.take(&key) } else { None };
         loop {
             let was_used = pooled.is_some();
             let mut upstream = match pooled.take() {

@@ -46,6 +46,9 @@ use self::wire::Wire;
 /// Descriptors of one client: its own connection and the one it asked for.
 pub(crate) const DESCRIPTORS_PER_CLIENT: u64 = 2;
 
+/// So many clients leave memory that is worth giving back when half of them have gone.
+const CROWD: usize = 64;
+
 /// The first byte of a TLS connection (RFC 8446, section 5.1); of no HTTP method.
 const TLS_HANDSHAKE: u8 = 22;
 
@@ -189,8 +192,21 @@ async fn admit_all(
     let Listeners::Streams { listeners, protocol, .. } = &listeners else { return Exit::Local };
     let listeners: &[StreamListener] = listeners;
     let mut clients = JoinSet::new();
+    // The most there were since memory was given back.
+    let mut most = 0;
     loop {
-        let accepted = match listen::accept(context, listeners).await {
+        let accepted = tokio::select! {
+            accepted = listen::accept(context, listeners) => accepted,
+            // What is left of a client who is gone goes now, and not with the next who comes.
+            Some(_) = clients.join_next(), if !clients.is_empty() => {
+                if most >= CROWD && clients.len() < most / 2 {
+                    sys::memory::give_back();
+                    most = clients.len();
+                }
+                continue;
+            }
+        };
+        let accepted = match accepted {
             Ok(Some(accepted)) => accepted,
             Ok(None) => continue,
             Err(error) => {
@@ -203,7 +219,7 @@ async fn admit_all(
         if let Some(pass) = door.admit(context, &accepted.peer, &name, *protocol) {
             clients.spawn(client(context, door, Arc::clone(server), accepted.conn, pass));
         }
-        while clients.try_join_next().is_some() {}
+        most = most.max(clients.len());
         // Those who are in get their turn before the next one comes.
         tokio::task::yield_now().await;
     }
@@ -218,7 +234,9 @@ fn client(
     pass: Pass,
 ) -> impl Future<Output = ()> + Send + use<> {
     let peer = conn.info.peer.clone();
-    let secured = door.receive(context, conn);
+    // Of its own on the heap, as each part of a client's life that is over long before the client is:
+    // a task is as large as the largest of what it holds.
+    let secured = Box::pin(door.receive(context, conn));
     async move {
         match secured.await {
             Ok(conn) => server.client(conn, pass).await,

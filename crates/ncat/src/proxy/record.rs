@@ -70,6 +70,9 @@ impl Server {
                 record.lasted().as_secs_f64(),
             )
         });
+        if !self.talk.has_events() {
+            return;
+        }
         self.talk.event(
             "proxied",
             json!({

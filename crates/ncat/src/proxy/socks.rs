@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use endpoint::{OpenError, listen};
 use gate::Protocol;
-use proto::socks::{Command, Parsed, v4, v5};
+use proto::socks::{Command, Error, Parsed, v4, v5};
 use proto::target::Target;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Server;
 use super::dial::NoWay;
@@ -19,6 +19,8 @@ use crate::talk::words;
 
 /// How long a client's `BIND` waits for whom it expects, when `-i` is not shorter.
 const BIND_WAIT: Duration = Duration::from_secs(120);
+/// Between two tries to take who comes, when there is no descriptor.
+const NO_DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
 /// How long a client that was told no may go on sending before we close.
 const PARTING: Duration = Duration::from_secs(2);
 
@@ -41,6 +43,23 @@ struct Trouble(String);
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         Self(words(&error))
+    }
+}
+
+/// Why a message was not read.
+enum Unread {
+    /// It is none.
+    Bad(Error),
+    /// It did not come.
+    Missing(Trouble),
+}
+
+impl From<Unread> for Trouble {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Bad(error) => Self(error.to_string()),
+            Unread::Missing(trouble) => trouble,
+        }
     }
 }
 
@@ -128,12 +147,16 @@ impl Server {
         let request = read(wire, until, v5::Request::parse).await;
         match request {
             Ok(request) => Ok(Ask { command: request.command, target: request.target }),
-            Err(trouble) => {
+            Err(Unread::Bad(error)) => {
                 // An address type nobody knows has an answer of its own.
-                let reply = v5::Reply::AddressTypeNotSupported;
+                let reply = match error {
+                    Error::AddressType(_) => v5::Reply::AddressTypeNotSupported,
+                    _ => v5::Reply::GeneralFailure,
+                };
                 let _ = self.answer(Kind::V5, wire, reply, &Target::NOWHERE, record).await;
-                Err(trouble)
+                Err(Trouble(error.to_string()))
             }
+            Err(Unread::Missing(trouble)) => Err(trouble),
         }
     }
 
@@ -169,7 +192,8 @@ impl Server {
     ) -> Result<(), Trouble> {
         let refusal = match ask.command {
             Command::Connect => {
-                match self.dial(&ask.target.host.to_string(), ask.target.port).await {
+                let host = ask.target.host.to_string();
+                match Box::pin(self.dial(&host, ask.target.port)).await {
                     Ok(conn) => {
                         let bound = conn
                             .info
@@ -183,7 +207,7 @@ impl Server {
                     Err(no) => (code(&no), no.words()),
                 }
             }
-            Command::Bind => match self.bind(kind, &mut wire, ask, record).await? {
+            Command::Bind => match Box::pin(self.bind(kind, &mut wire, ask, record)).await? {
                 Ok(peer) => {
                     self.tunnel(wire, peer, record).await;
                     return Ok(());
@@ -195,7 +219,7 @@ impl Server {
                     Ok(association) => {
                         let bound = association.bound.into();
                         self.answer(kind, &mut wire, v5::Reply::Succeeded, &bound, record).await?;
-                        self.relay_datagrams(association, wire, record).await;
+                        Box::pin(self.relay_datagrams(association, wire, record)).await;
                         return Ok(());
                     }
                     Err(error) => (v5::Reply::GeneralFailure, error.to_string()),
@@ -241,8 +265,15 @@ impl Server {
         let listeners = [listener];
         let accepting = async {
             loop {
-                let accepted = listen::accept_any(&listeners).await;
-                let Ok(accepted) = accepted else { continue };
+                let accepted = match listen::accept_any(&listeners).await {
+                    Ok(accepted) => accepted,
+                    Err(error) if listen::is_passing(&error) => continue,
+                    // No descriptor for who waits (EMFILE): until another client has left.
+                    Err(_) => {
+                        sleep(NO_DESCRIPTOR_PAUSE).await;
+                        continue;
+                    }
+                };
                 let gate::Address::Inet(from) = accepted.peer else { continue };
                 let is_expected = |addr: &SocketAddr| {
                     let (addr, from) = (addr.ip().to_canonical(), from.ip().to_canonical());
@@ -311,14 +342,14 @@ async fn read<T>(
     wire: &mut Wire,
     until: Instant,
     parse: impl Fn(&[u8]) -> Parsed<T>,
-) -> Result<T, Trouble> {
+) -> Result<T, Unread> {
     let mut buf = BytesMut::new();
     loop {
         for piece in wire.input.drain(..) {
             buf.extend_from_slice(&piece);
         }
         match parse(&buf) {
-            Err(error) => return Err(Trouble(error.to_string())),
+            Err(error) => return Err(Unread::Bad(error)),
             Ok(Some((message, used))) => {
                 let rest: Bytes = buf.split_off(used).freeze();
                 if !rest.is_empty() {
@@ -328,14 +359,13 @@ async fn read<T>(
             }
             Ok(None) => {}
         }
-        match timeout_at(until, wire.fill()).await {
-            Err(_) => return Err(Trouble("the dialogue took too long (-w)".into())),
-            Ok(filled) => {
-                if !filled? {
-                    return Err(Trouble("the client ended within the dialogue".into()));
-                }
-            }
-        }
+        let missing = match timeout_at(until, wire.fill()).await {
+            Ok(Ok(true)) => continue,
+            Ok(Ok(false)) => Trouble("the client ended within the dialogue".into()),
+            Ok(Err(error)) => error.into(),
+            Err(_) => Trouble("the dialogue took too long (-w)".into()),
+        };
+        return Err(Unread::Missing(missing));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The table of refused combinations (spec section 1.7), in the order in which Ncat looks.
 //!
-//! A row is a claim about the options and the line shown when it holds. First match wins. Options of
-//! later parts are in the rows too: that `-z` cannot listen is true whether or not a broker is built.
+//! A row is a claim about the options and the line shown when it holds. First match wins. Options that
+//! this build lacks are in the rows too: that `-z` runs no command is true whether or not it could.
 
 use super::{PlanError, sockets};
 use crate::{
@@ -38,9 +38,9 @@ impl<'a> Facts<'a> {
     }
 
     fn values(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
-        let named = self.raw.later.iter().filter(move |option| option.name == name);
-        let later = named.map(|option| option.value.as_deref().unwrap_or_default());
-        later.chain(self.raw.proxy.values(name))
+        let named = self.raw.absent.iter().filter(move |option| option.name == name);
+        let absent = named.map(|option| option.value.as_deref().unwrap_or_default());
+        absent.chain(self.raw.proxy.values(name))
     }
 
     fn count(&self, name: &'static str) -> usize {
@@ -56,9 +56,9 @@ impl<'a> Facts<'a> {
     }
 
     pub(super) fn execs(&self) -> usize {
-        let later: usize =
+        let absent: usize =
             ["exec", "sh-exec", "lua-exec"].iter().map(|name| self.count(name)).sum();
-        later + self.raw.exec.commands() + self.raw.lua.exec.len()
+        absent + self.raw.exec.commands() + self.raw.lua.exec.len()
     }
 
     pub(super) fn brokers(&self) -> bool {
@@ -379,13 +379,13 @@ pub(super) fn check(rules: &[Rule], facts: &Facts<'_>) -> Result<(), PlanError> 
 }
 
 /// Refuses what this build cannot do. Last, so that a wrong command line is told so in any build.
-pub(super) fn check_later(facts: &Facts<'_>) -> Result<(), PlanError> {
-    let wanted = facts.raw.later.first();
+pub(super) fn check_absent(facts: &Facts<'_>) -> Result<(), PlanError> {
+    let wanted = facts.raw.absent.first();
     match wanted {
         None => Ok(()),
         Some(option) => Err(PlanError(format!(
-            "{} is not in this build. QUITTING.\n  hint: ncat --help ends with a list of what is not; \
-             another build or a later version has it",
+            "{} is not in this build. QUITTING.\n  hint: ncat --help ends with a list of what is not; a \
+             build with every feature has it",
             option.written
         ))),
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::{LaterOption, SlowReader};
+use crate::{AbsentOption, SlowReader};
 
 mod refused;
 
@@ -16,9 +16,10 @@ fn args(operands: &str, set: impl FnOnce(&mut RawArgs)) -> RawArgs {
     raw
 }
 
-fn later(raw: &mut RawArgs, name: &'static str, value: Option<&str>) {
+/// An option that this build lacks.
+fn absent(raw: &mut RawArgs, name: &'static str, value: Option<&str>) {
     let written = if name.len() == 1 { format!("-{name}") } else { format!("--{name}") };
-    raw.later.push(LaterOption { name, written, value: value.map(str::to_owned) });
+    raw.absent.push(AbsentOption { name, written, value: value.map(str::to_owned) });
 }
 
 fn refusal(raw: &RawArgs) -> String {
@@ -148,8 +149,8 @@ fn unix_sockets_take_one_path() {
 }
 
 #[test]
-fn options_of_later_parts_are_refused_last() {
-    let raw = args("h", |raw| later(raw, "lua-filter", Some("a")));
+fn options_that_this_build_lacks_are_refused_last() {
+    let raw = args("h", |raw| absent(raw, "lua-filter", Some("a")));
     assert_eq!(first_line(&raw), "--lua-filter is not in this build. QUITTING.");
     assert!(refusal(&raw).contains("\n  hint: "));
 }

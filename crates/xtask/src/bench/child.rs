@@ -145,6 +145,16 @@ impl Child {
         self.wait(Instant::now() + Duration::from_secs(10))
     }
 
+    /// Asks it to end, and kills it when it has not after `limit`.
+    pub(crate) fn end(&mut self, limit: Duration) {
+        if self.finished.is_none() {
+            let _ = pidfd_send_signal(&self.pidfd, Signal::TERM);
+            if self.wait(Instant::now() + limit).is_err() {
+                let _ = self.kill();
+            }
+        }
+    }
+
     /// Kills the child after `limit` unless the returned guard is dropped before, so that a
     /// blocking read from its pipe ends too.
     pub(crate) fn watchdog(&self, limit: Duration) -> io::Result<Watchdog> {

@@ -25,6 +25,8 @@ mod memory;
 mod net;
 mod peers;
 mod pingpong;
+mod proxy;
+mod proxy_peers;
 mod report;
 mod startup;
 mod stats;
@@ -74,6 +76,10 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("tls-resumed", tls_clients::resumed),
     ("tls-idle", tls_clients::idle),
     ("tls-start", tls_clients::start_up),
+    ("proxy-bulk", proxy::bulk),
+    ("proxy-connects", proxy::connects),
+    ("proxy-gets", proxy::gets),
+    ("proxy-idle", proxy::idle),
 ];
 
 /// Runs the named workloads, or all; an error when a target was missed.

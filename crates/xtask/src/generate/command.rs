@@ -19,7 +19,7 @@ pub(crate) fn completion(shell: Shell) -> Result<String, String> {
 
 /// What is offered: options of this build that help shows, and host and port.
 fn command() -> Command {
-    let shown = items().filter(|item| item.part.is_none() && !item.hidden);
+    let shown = items().filter(|item| !item.is_absent() && !item.hidden);
     Command::new("ncat")
         .disable_help_flag(true)
         .disable_version_flag(true)

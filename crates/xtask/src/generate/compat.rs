@@ -13,7 +13,7 @@ const OPENING: &str = "\
 Written by `cargo xtask gen` from the option table; edit that.
 
 *same*: nothing a user could notice. *better*: what Ncat gets wrong is put right, as the note says.
-*differs*: another choice, and why. *later*: not in this build; the option is understood, and refused
+*differs*: another choice, and why. *absent*: not in this build; the option is understood, and refused
 with exit code 2. *ours*: Ncat does not have it. The tests named are functions, each in the file beside
 it.
 
@@ -62,12 +62,12 @@ fn row(item: &Item, tests: &BTreeMap<String, String>) -> Result<String, String> 
     let spellings = item.spellings();
     let value = item.value.map(|value| format!(" {value}")).unwrap_or_default();
     let option = format!("`{}{value}`", spellings.trim_start());
-    let (status, note) = match (item.part, item.compat) {
-        (Some(_), _) => ("later", ""),
-        (None, Compat::Same) => ("same", ""),
-        (None, Compat::Better(note)) => ("better", note),
-        (None, Compat::Differs(note)) => ("differs", note),
-        (None, Compat::Ours) => ("ours", item.doc),
+    let (status, note) = match (item.is_absent(), item.compat) {
+        (true, _) => ("absent", ""),
+        (false, Compat::Same) => ("same", ""),
+        (false, Compat::Better(note)) => ("better", note),
+        (false, Compat::Differs(note)) => ("differs", note),
+        (false, Compat::Ours) => ("ours", item.doc),
     };
     let note = match (note, item.origin, item.alias_of) {
         ("", Origin::Ours, _) => "not one of Ncat's".to_owned(),

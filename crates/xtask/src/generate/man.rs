@@ -21,7 +21,7 @@ pub(crate) fn page() -> String {
          \\fBPOSIXLY_CORRECT\\fR is set.\n",
     );
     for group in Group::ALL {
-        let shown = items().filter(|item| item.group == group && item.part.is_none());
+        let shown = items().filter(|item| item.group == group && !item.is_absent());
         let options: String = shown.filter(|item| !item.hidden).map(option).collect();
         if !options.is_empty() {
             // Writing to a String cannot fail.
@@ -29,7 +29,7 @@ pub(crate) fn page() -> String {
         }
     }
     let absent: Vec<String> = items()
-        .filter(|item| item.part.is_some() && !item.hidden)
+        .filter(|item| item.is_absent() && !item.hidden)
         .map(|item| bold(item.spellings().trim_start()))
         .collect();
     if !absent.is_empty() {

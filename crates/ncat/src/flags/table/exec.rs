@@ -1,4 +1,4 @@
-//! Commands run for a connection. In a build without them the options are those of a later part.
+//! Commands run for a connection. In a build without them the options are known, and refused.
 
 use super::super::exec_limit;
 use super::super::item::{Group, Item, Update};
@@ -9,7 +9,7 @@ const fn brought(item: Item) -> Item {
     if cfg!(feature = "exec") {
         return item;
     }
-    Item { part: Some(2), update: Update::Later(|_| {}), ..item }
+    Item { update: Update::Absent(|_| {}), ..item }
 }
 
 /// The options of this theme.

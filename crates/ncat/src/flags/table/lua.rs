@@ -1,5 +1,5 @@
-//! Lua: programs on a connection, filters around it. In a build without it the options are those of a
-//! later part.
+//! Lua: programs on a connection, filters around it. In a build without it the options are
+//! known, and refused.
 
 use super::super::item::{Given, Group, Item, Update};
 use super::super::lua_limit;
@@ -10,7 +10,7 @@ const fn brought(item: Item) -> Item {
     if cfg!(all(feature = "lua", feature = "exec")) {
         return item;
     }
-    Item { part: Some(5), update: Update::Later(|_| {}), ..item }
+    Item { update: Update::Absent(|_| {}), ..item }
 }
 
 /// Likewise, of filters, which need no commands.
@@ -18,7 +18,7 @@ const fn filtered(item: Item) -> Item {
     if cfg!(feature = "lua") {
         return item;
     }
-    Item { part: Some(5), update: Update::Later(|_| {}), ..item }
+    Item { update: Update::Absent(|_| {}), ..item }
 }
 
 fn wrong(given: &Given<'_>, words: &'static str) -> UsageError {

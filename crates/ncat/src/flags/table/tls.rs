@@ -1,4 +1,4 @@
-//! TLS. In a build without it the options are those of a later part.
+//! TLS. In a build without it the options are known, and refused.
 
 use plan::{KeyType, TlsVersion};
 
@@ -10,7 +10,7 @@ pub(super) const fn brought(item: Item) -> Item {
     if cfg!(feature = "tls-options") {
         return item;
     }
-    Item { part: Some(3), update: Update::Later(|_| {}), ..item }
+    Item { update: Update::Absent(|_| {}), ..item }
 }
 
 const VERSIONS: &[&str] = &["tls1.0", "tls1.1", "tls1.2", "tls1.3"];

@@ -53,7 +53,7 @@ fn abbreviations_of_ncat_stand_for_what_they_do_there() {
     if cfg!(feature = "tls-options") {
         assert_eq!(options.tls.trust_files, [std::path::PathBuf::from("x")]);
     } else {
-        assert_eq!(options.later[0].name, "ssl-trustfile");
+        assert_eq!(options.absent[0].name, "ssl-trustfile");
     }
 }
 

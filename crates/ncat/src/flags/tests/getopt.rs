@@ -63,7 +63,7 @@ fn noting_table() -> Vec<&'static Item> {
     let mut table: Vec<Item> = items()
         .filter(|item| item.origin == Origin::Ncat)
         .map(|item| Item {
-            update: Update::Later(|_| {}),
+            update: Update::Absent(|_| {}),
             alias_of: None,
             unix_only: false,
             ..*item
@@ -157,7 +157,7 @@ fn ours(case: &Case, table: &[&'static Item]) -> String {
     match scan(argv.map(OsString::from), case.posixly_correct, table) {
         Err(error) => error.to_string().lines().next().unwrap_or_default().to_owned() + "\n",
         Ok(Parsed::Run(raw)) => {
-            let options = raw.later.iter().map(|option| match &option.value {
+            let options = raw.absent.iter().map(|option| match &option.value {
                 Some(value) => format!("option {} value {value}\n", option.written),
                 None => format!("option {}\n", option.written),
             });

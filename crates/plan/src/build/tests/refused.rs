@@ -14,8 +14,8 @@ mod tls;
 use std::collections::HashSet;
 
 use super::super::*;
-use super::{first_line, later};
-use crate::{SlowReader, refused_combinations};
+use super::{absent, first_line};
+use crate::{Secret, SlowReader, refused_combinations};
 
 type Row = (&'static str, fn(&mut RawArgs), &'static str);
 
@@ -33,32 +33,32 @@ const REFUSED: &[Row] = &[
     (
         "two of -e, -c, --lua-exec",
         |raw| {
-            later(raw, "lua-exec", Some("a"));
-            later(raw, "lua-exec", Some("a"));
+            absent(raw, "exec", Some("a"));
+            absent(raw, "lua-exec", Some("a"));
         },
         "Only one of --exec, --sh-exec, and --lua-exec is allowed. QUITTING.",
     ),
     (
         "--proxy twice, but for URLs",
         |raw| {
-            later(raw, "proxy", Some("a"));
-            later(raw, "proxy", Some("b"));
+            raw.proxy.proxies.push(Secret::new("a"));
+            raw.proxy.proxies.push(Secret::new("b"));
         },
         "You can't specify more than one --proxy. QUITTING.",
     ),
     (
         "--proxy-type twice",
         |raw| {
-            later(raw, "proxy-type", Some("http"));
-            later(raw, "proxy-type", Some("http"));
+            raw.proxy.types.push("http".into());
+            raw.proxy.types.push("http".into());
         },
         "You can't specify more than one --proxy-type. QUITTING.",
     ),
     (
         "--proxy-auth twice",
         |raw| {
-            later(raw, "proxy-auth", Some("a"));
-            later(raw, "proxy-auth", Some("b"));
+            raw.proxy.auths.push(Secret::new("a"));
+            raw.proxy.auths.push(Secret::new("b"));
         },
         "You can't specify more than one --proxy-auth. QUITTING.",
     ),
@@ -103,7 +103,7 @@ const REFUSED: &[Row] = &[
     ),
     (
         "--proxy-dns with another word",
-        |raw| later(raw, "proxy-dns", Some("foo")),
+        |raw| raw.proxy.dns.push("foo".into()),
         "Invalid proxy DNS type. QUITTING.",
     ),
     (
@@ -120,7 +120,7 @@ const REFUSED: &[Row] = &[
         "-U with --proxy or --proxy-type",
         |raw| {
             raw.family = Some(RawFamily::Unix);
-            later(raw, "proxy", Some("a"));
+            raw.proxy.proxies.push(Secret::new("a"));
         },
         "Proxy option not supported when using Unix domain sockets. QUITTING.",
     ),
@@ -144,7 +144,7 @@ const REFUSED: &[Row] = &[
         "--vsock with --proxy or --proxy-type",
         |raw| {
             raw.family = Some(RawFamily::Vsock);
-            later(raw, "proxy-type", Some("http"));
+            raw.proxy.types.push("http".into());
         },
         "Proxy option not supported when using vsock sockets. QUITTING.",
     ),
@@ -158,14 +158,14 @@ const REFUSED: &[Row] = &[
     ),
     (
         "--proxy-type without --proxy or -l",
-        |raw| later(raw, "proxy-type", Some("http")),
+        |raw| raw.proxy.types.push("http".into()),
         "Proxy type (--proxy-type) specified without proxy address (--proxy). QUITTING.",
     ),
     (
         "--proxy-type with another word",
         |raw| {
-            later(raw, "proxy", Some("h"));
-            later(raw, "proxy-type", Some("foo"));
+            raw.proxy.proxies.push(Secret::new("h"));
+            raw.proxy.types.push("foo".into());
         },
         "Invalid proxy type \"foo\". QUITTING.",
     ),
@@ -173,7 +173,7 @@ const REFUSED: &[Row] = &[
         "-l with --proxy",
         |raw| {
             raw.listen = true;
-            later(raw, "proxy", Some("h"));
+            raw.proxy.proxies.push(Secret::new("h"));
         },
         "Invalid option combination: --proxy and -l. QUITTING.",
     ),
@@ -190,7 +190,7 @@ const REFUSED: &[Row] = &[
         |raw| {
             raw.listen = true;
             raw.telnet = true;
-            later(raw, "proxy-type", Some("http"));
+            raw.proxy.types.push("http".into());
         },
         "Invalid option combination: --telnet has no effect with --proxy-type. QUITTING.",
     ),
@@ -208,7 +208,7 @@ const REFUSED: &[Row] = &[
         |raw| {
             raw.zero_io = true;
             raw.telnet = true;
-            later(raw, "exec", Some("a"));
+            raw.exec.exec.push("a".into());
         },
         "Invalid option combination: -z and -t. QUITTING.",
     ),
@@ -216,7 +216,7 @@ const REFUSED: &[Row] = &[
         "-z with -e, -c or --lua-exec",
         |raw| {
             raw.zero_io = true;
-            later(raw, "lua-exec", Some("a"));
+            raw.lua.exec.push("a".into());
         },
         "Command execution can't be done along with option -z. QUITTING.",
     ),
@@ -233,7 +233,7 @@ const REFUSED: &[Row] = &[
         "--broker with -e, -c or --lua-exec",
         |raw| {
             raw.broker.broker = true;
-            later(raw, "sh-exec", Some("a"));
+            absent(raw, "sh-exec", Some("a"));
         },
         "Invalid option combination: --broker and -e. QUITTING.",
     ),
@@ -440,49 +440,7 @@ const REFUSED: &[Row] = &[
         },
         "Invalid option combination: --broker-eof and --no-shutdown. QUITTING.",
     ),
-    (
-        "-l --proxy-type with -e, -c or --lua-exec",
-        |raw| {
-            serve(raw);
-            raw.exec.exec.push("/bin/true".into());
-        },
-        "Invalid option combination: --proxy-type and -e. QUITTING.",
-    ),
-    (
-        "-l --proxy-type with --broker or --chat",
-        |raw| {
-            serve(raw);
-            raw.broker.broker = true;
-        },
-        "Invalid option combination: --proxy-type and --broker. QUITTING.",
-    ),
-    (
-        "-l --proxy-type with -u",
-        |raw| {
-            serve(raw);
-            raw.transport = Some(RawTransport::Udp);
-        },
-        "Invalid option combination: --proxy-type and -u. QUITTING.",
-    ),
-    (
-        "--proxy-allow, --proxy-deny without -l --proxy-type",
-        |raw| raw.proxy_server.deny.push(":25".into()),
-        "Invalid option combination: --proxy-allow or --proxy-deny without -l --proxy-type. QUITTING.",
-    ),
-    (
-        "--proxy-allow, --proxy-deny with what is no destination",
-        |raw| {
-            serve(raw);
-            raw.proxy_server.allow.push("a b".into());
-        },
-        "Invalid destination \"a b\" for --proxy-allow. QUITTING.",
-    ),
 ];
-
-fn serve(raw: &mut RawArgs) {
-    raw.listen = true;
-    raw.proxy.types = vec!["any".into()];
-}
 
 const EMPTY_COMMAND: &str = "The command of -e is empty. QUITTING.";
 const HANDOVER: &str = "--exec-handover with what needs the bytes (-C, -t, -d, -o, -x, -i, -q, --eof, \
