@@ -53,7 +53,9 @@ impl Duplex for Wire {
 fn pass(spec: &str, sends: &[&[u8]], comes: &[&[u8]]) -> (Vec<u8>, Vec<u8>, Option<String>) {
     let stack = vec![FilterSpec::parse(spec).unwrap()];
     let filters = Filters { stack, ..Filters::default() };
-    let engine = Engine::load(&filters, &SearchPath::default(), false, Box::new(|_, _, _, _| {}));
+    let log = Box::new(|_: &str, _: &str, _, _: &str| {});
+    let gate = gate::Gatekeeper::open();
+    let engine = Engine::load(&filters, &SearchPath::default(), false, log, gate);
     let engine = Arc::new(engine.unwrap());
     let sent = Arc::default();
     let comes = comes.iter().map(|piece| Bytes::copy_from_slice(piece)).collect();

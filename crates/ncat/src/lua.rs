@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use conn::Conn;
 use endpoint::OpenError;
+use gate::Gatekeeper;
 use lua::filter::{Engine, Fault};
 use lua::{SOURCE_MAX, Source};
 use plan::lua::SCRIPT_DESCRIPTOR;
@@ -29,13 +30,13 @@ impl Lua {
     ///
     /// # Errors
     /// Lines for standard error, without a prefix.
-    pub(crate) fn prepare(plan: &Plan) -> Result<Self, String> {
+    pub(crate) fn prepare(plan: &Plan, gate: &Gatekeeper) -> Result<Self, String> {
         let path = plan.exec.as_ref().and_then(|exec| exec.script.as_deref());
         let script = match path {
             None => None,
             Some(path) => Some(Arc::new(read(path).map_err(not_loaded)?)),
         };
-        let engine = filters::load(plan).map_err(|line| format!("{line}. QUITTING."))?;
+        let engine = filters::load(plan, gate).map_err(|line| format!("{line}. QUITTING."))?;
         Ok(Self { script, engine })
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use conn::Conn;
 use endpoint::OpenError;
+use gate::Gatekeeper;
 use plan::{Connect, Plan};
 
 use crate::connect::Opened;
@@ -15,7 +16,7 @@ use crate::run::Context;
 pub(crate) struct Lua;
 
 impl Lua {
-    pub(crate) fn prepare(_plan: &Plan) -> Result<Self, String> {
+    pub(crate) fn prepare(_plan: &Plan, _gate: &Gatekeeper) -> Result<Self, String> {
         Ok(Self)
     }
 

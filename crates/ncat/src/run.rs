@@ -112,15 +112,15 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
     for warning in &plan.warnings {
         talk.error(&format!("Warning: {warning}"), &[]);
     }
+    let gate = Gatekeeper::open();
     // Before a transcript is begun anew: a script that is none must not cost one.
-    let lua = match Lua::prepare(&plan) {
+    let lua = match Lua::prepare(&plan, &gate) {
         Ok(lua) => lua,
         Err(line) => {
             talk.error(&line, &[]);
             return Exit::Local;
         }
     };
-    let gate = Gatekeeper::open();
     let logs = match Logs::open(&gate, &plan.logs) {
         Ok(logs) => logs,
         Err(error) => {

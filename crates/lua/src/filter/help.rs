@@ -6,6 +6,7 @@ use mlua::{Table, Value};
 use plan::Filters;
 
 use super::engine::{Engine, broken};
+use super::files::Files;
 use super::find::{self, SearchPath};
 use super::native::{Log, Shared};
 
@@ -14,11 +15,12 @@ use super::native::{Log, Shared};
 /// # Errors
 /// A line without its end: it cannot be found, read or loaded.
 pub fn help(what: &str, filters: &Filters, path: &SearchPath, log: Log) -> Result<String, String> {
-    let shared = Arc::new(Shared { current: Mutex::new(None), limits: filters.limits, log });
-    let engine = Engine::empty(shared, path).map_err(|error| broken(&error))?;
+    let (limits, gate, files) = (filters.limits, gate::Gatekeeper::open(), Files::default());
+    let shared = Shared { current: Mutex::new(None), limits, log, gate, files };
+    let engine = Engine::empty(Arc::new(shared), path).map_err(|error| broken(&error))?;
     let found = find::find(what, path)?;
     let args = engine.arguments(&[])?;
-    let (table, _) = engine.run(1, &found, &args)?;
+    let (table, _) = engine.run(1, &found, &args, &Arc::default())?;
     let about: Option<String> = table.raw_get("about").unwrap_or_default();
     let mut text = format!("{what}: {}\n", about.unwrap_or_default());
     if let Ok(Some(declared)) = table.raw_get::<Option<Table>>("options") {

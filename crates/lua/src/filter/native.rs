@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) current: Mutex<Option<Current>>,
     pub(crate) limits: plan::lua::FilterLimits,
     pub(crate) log: Log,
+    pub(crate) gate: gate::Gatekeeper,
+    pub(crate) files: super::files::Files,
 }
 
 impl Shared {
@@ -53,6 +55,19 @@ impl Shared {
         let current = self.current();
         let current = current.as_ref().ok_or_else(|| lost("there is no event"))?;
         Ok((current.coroutine, current.waker.clone()))
+    }
+
+    /// How to wake whoever's turn it is.
+    pub(crate) fn waker(&self) -> mlua::Result<Waker> {
+        Ok(self.turn()?.1)
+    }
+
+    /// Outside a connection nobody would ever go on with a call that waits; Lua's words for the same.
+    pub(crate) fn may_wait(&self) -> mlua::Result<()> {
+        if self.current().as_ref().is_none_or(|current| current.link.is_none()) {
+            return Err(lost("attempt to yield from outside a coroutine"));
+        }
+        Ok(())
     }
 
     pub(crate) fn chunk_max(&self) -> usize {
@@ -323,10 +338,7 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         Ok(true)
     });
     function!("sleep", s, _lua, seconds: f64, {
-        // Outside a connection nobody would ever go on with it; Lua's words for the same.
-        if s.current().as_ref().is_none_or(|current| current.link.is_none()) {
-            return Err(lost("attempt to yield from outside a coroutine"));
-        }
+        s.may_wait()?;
         let time = Duration::try_from_secs_f64(seconds.max(0.0));
         let time = time.map_err(|_| lost("sleep was given a time that is none"))?;
         Ok(Pause(Mutex::new(Box::pin(tokio::time::sleep(time)))))

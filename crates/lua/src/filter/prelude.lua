@@ -162,6 +162,7 @@ end
 
 local shared = {}
 local bytes = native.bytes
+local extend = native.library(native, PENDING, copy)
 
 local function environment(layer, state, args)
   local env = {
@@ -226,6 +227,7 @@ local function environment(layer, state, args)
       return native.spawn(function() f(unpack(arguments, 1, arguments.n)) end)
     end,
   }
+  extend(env, state)
   return env
 end
 

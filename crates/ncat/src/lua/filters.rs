@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use conn::{Conn, ConnInfo, Shape};
 use endpoint::OpenError;
+use gate::Gatekeeper;
 use lua::filter::{Driver, Engine, Facts, Failure, Log, SearchPath, Step};
 use plan::{Connect, Flow, Mode, Plan, Transport};
 use proto::escape;
@@ -20,11 +21,11 @@ const GOOD_BYE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// A line without its end.
-pub(super) fn load(plan: &Plan) -> Result<Option<Arc<Engine>>, String> {
+pub(super) fn load(plan: &Plan, gate: &Gatekeeper) -> Result<Option<Arc<Engine>>, String> {
     let Some(filters) = &plan.filters else { return Ok(None) };
     let path = SearchPath::new(&filters.path, |name| std::env::var_os(name));
     let datagrams = plan.transport().is_message();
-    Engine::load(filters, &path, datagrams, log(plan.talk.verbosity))
+    Engine::load(filters, &path, datagrams, log(plan.talk.verbosity), gate.clone())
         .map(|engine| Some(Arc::new(engine)))
 }
 
@@ -51,6 +52,15 @@ fn log(verbosity: u8) -> Log {
             _ => 0,
         };
         if verbosity < from {
+            return;
+        }
+        if level == "plain" {
+            // A filter's own lines; their ends stay, nothing else does that a terminal would act on.
+            let lines = text.split_inclusive('\n').map(|line| match line.strip_suffix('\n') {
+                Some(line) => format!("{}\n", escape::terminal(line.as_bytes())),
+                None => escape::terminal(line.as_bytes()),
+            });
+            talk::put(&lines.collect::<String>());
             return;
         }
         let text = escape::terminal(text.as_bytes());

@@ -82,6 +82,24 @@ pub(super) const ITEMS: &[Item] = &[
     .long("lua-arg")
     .doc(Group::Data, "An argument for the -L before it, as it stands")
     .ours("arguments_reach_the_filter_they_were_given_to"),
+    filtered(Item::with_value("list", |raw, given| {
+        let filters = &mut raw.lua.filters;
+        let granted = plan::Capability::list(given.text()?).map_err(|_| wrong(given, GRANTS))?;
+        match filters.stack.last_mut() {
+            None => filters.allow.extend(granted),
+            Some(spec) => spec.allow.extend(granted),
+        }
+        Ok(())
+    }))
+    .long("lua-allow")
+    .doc(Group::Data, "What the -L before it may do")
+    .more(
+        "A list with commas of net (connect to others than the one you named, look names up), read or \
+         read=DIRECTORY, write or write=DIRECTORY (files, below the directory if there is one), env (the \
+         environment) and unsafe (the whole of Lua's io, os and debug). Before any -L it is for all. A \
+         file that you name in an argument which its filter declares as a path is allowed by that.",
+    )
+    .ours("filters_may_do_what_they_are_allowed_to"),
     filtered(Item::with_value("directory", |raw, given| {
         raw.lua.filters.path.insert(0, given.path());
         Ok(())
@@ -102,5 +120,6 @@ pub(super) const ITEMS: &[Item] = &[
     .ours("limits_of_filters_hold_and_can_be_changed"),
 ];
 
+const GRANTS: &str = "a list of net, read, read=DIRECTORY, write, write=DIRECTORY, env or unsafe";
 const FORM: &str = "NAME or NAME:KEY=VALUE,..., as in xor:key=secret";
 const LIMITS: &str = "a list of memory, slice, load, chunk, queue, handshake or close with =VALUE";
