@@ -12,11 +12,12 @@ use mlua::{Function, Lua, MultiValue, Table, Value, VmState};
 use plan::Filters;
 use plan::lua::Argument;
 
-use super::driver::{Driver, Opening};
+use super::driver::Driver;
 use super::duplex::Top;
 use super::find::{self, Found, SearchPath};
 use super::link::{Facts, Link};
 use super::native::{self, Current, Log, Shared};
+use super::opening::Opening;
 use super::{bytes_library, options};
 use crate::source::plain;
 
