@@ -1,5 +1,13 @@
 //! The filters that are part of the program.
 
+/// What needs a feature that this build has not: name and feature.
+pub(super) const ABSENT: &[(&str, &str)] = &[
+    #[cfg(not(feature = "gzip"))]
+    ("gzip", "gzip"),
+    #[cfg(not(feature = "zstd"))]
+    ("zstd", "zstd"),
+];
+
 /// Name and text of each, sorted.
 pub const BUNDLED: &[(&str, &str)] = &[
     ("base64", include_str!("../../../../scripts/lua/filters/base64.lua")),

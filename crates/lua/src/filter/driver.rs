@@ -2,131 +2,24 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use conn::Conn;
 use mlua::thread::ThreadStatus;
-use mlua::{Function, IntoLuaMulti, MultiValue, Table, Thread, Value};
+use mlua::{Function, IntoLuaMulti, MultiValue, Table, Value};
 use tokio::time::{Sleep, sleep};
 
-use super::code::{Failure, Fault};
+use super::code::Failure;
 use super::contract::failure;
-use super::duplex::Top;
+use super::coroutine::{Coroutine, Event};
 use super::engine::Engine;
-use super::link::{Begin, Dial, Link, Turn};
-use super::native::{Current, Misuse};
-use crate::source::plain;
-
-/// What a connection that is being opened wants next.
-#[derive(Debug)]
-pub enum Step {
-    /// Somebody must dial, and tell with [`Opening::dialled`].
-    Dial,
-    /// The filters are done: this is the connection.
-    Ready(Box<Conn>),
-    /// The filters refused, or failed.
-    Failed(Failure),
-}
-
-/// A connection that the filters are opening.
-#[derive(Debug)]
-pub struct Opening(Option<Arc<Link>>);
-
-impl std::fmt::Debug for Link {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Link({})", self.id)
-    }
-}
-
-impl Opening {
-    pub(super) fn new(link: Arc<Link>) -> Self {
-        Self(Some(link))
-    }
-
-    /// What is wanted next.
-    pub async fn next(&mut self) -> Step {
-        std::future::poll_fn(|cx| self.poll_next(cx)).await
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        let Some(link) = &self.0 else { return Poll::Pending };
-        let mut state = link.lock();
-        if let (Begin::Running, Some(fault)) = (&state.begin, &state.fault) {
-            return Poll::Ready(Step::Failed(Failure::new("ERROR", fault.line.clone())));
-        }
-        match &state.begin {
-            Begin::Refused(failure) => Poll::Ready(Step::Failed(failure.clone())),
-            Begin::Ready | Begin::Dealt => {
-                let info = state.conn.as_ref().map(|conn| conn.info.clone()).unwrap_or_default();
-                let shape = state.shape;
-                drop(state);
-                let Some(link) = self.0.take() else { return Poll::Pending };
-                let conn = Conn::from_duplex(info, shape, Box::new(Top(link)));
-                Poll::Ready(Step::Ready(Box::new(conn)))
-            }
-            Begin::Running => {
-                if matches!(state.dial, Dial::Wanted) {
-                    state.dial = Dial::Told;
-                    return Poll::Ready(Step::Dial);
-                }
-                state.opener = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-
-    /// What came of dialling.
-    pub fn dialled(&self, result: Result<Conn, Failure>) {
-        let Some(link) = &self.0 else { return };
-        let mut state = link.lock();
-        state.dial = Dial::Done(match result {
-            Ok(conn) => {
-                state.shape = conn.shape;
-                state.conn = Some(conn);
-                Ok(())
-            }
-            Err(failure) => Err(failure),
-        });
-        state.senders.drain(..).for_each(Waker::wake);
-        drop(state);
-        link.driver.ring();
-    }
-}
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        if let Some(link) = &self.0 {
-            link.lock().is_left = true;
-            link.driver.ring();
-        }
-    }
-}
-
-/// What a coroutine is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Event {
-    Begin,
-    Recv,
-    Send,
-    Post,
-    Task,
-    Close,
-}
-
-struct Coroutine {
-    id: u64,
-    event: Event,
-    thread: Thread,
-    args: Option<MultiValue>,
-    turn: Arc<Turn>,
-    waker: Waker,
-}
+use super::link::{Begin, Link, Turn};
+use super::native::Current;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Phase {
+pub(super) enum Phase {
     New,
     Beginning,
     Running,
@@ -136,14 +29,14 @@ enum Phase {
 
 /// Runs one connection's filters; must be polled until it is ready.
 pub struct Driver {
-    engine: Arc<Engine>,
-    link: Arc<Link>,
-    phase: Phase,
-    handle: Value,
-    instances: Option<Table>,
-    coroutines: Vec<Coroutine>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) link: Arc<Link>,
+    pub(super) phase: Phase,
+    pub(super) handle: Value,
+    pub(super) instances: Option<Table>,
+    pub(super) coroutines: Vec<Coroutine>,
     next: u64,
-    deadline: Option<Pin<Box<Sleep>>>,
+    pub(super) deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl std::fmt::Debug for Driver {
@@ -166,11 +59,16 @@ impl Driver {
         }
     }
 
-    fn limit(&mut self, time: Duration) {
+    pub(super) fn limit(&mut self, time: Duration) {
         self.deadline = (!time.is_zero()).then(|| Box::pin(sleep(time)));
     }
 
-    fn start(&mut self, event: Event, f: Function, args: impl IntoLuaMulti) -> mlua::Result<()> {
+    pub(super) fn start(
+        &mut self,
+        event: Event,
+        f: Function,
+        args: impl IntoLuaMulti,
+    ) -> mlua::Result<()> {
         let thread = self.engine.lua.create_thread(f)?;
         let turn = Arc::new(Turn { is_due: true.into(), driver: Arc::clone(&self.link.driver) });
         let (waker, id) = (Waker::from(Arc::clone(&turn)), self.next);
@@ -289,133 +187,6 @@ impl Driver {
         }
         self.start(Event::Send, engine.entry("outbound")?, (&self.handle.clone(), &top))?;
         self.start(Event::Post, engine.entry("posted")?, self.handle.clone())
-    }
-
-    /// Tells whoever wants to know, and says good-bye.
-    fn close(&mut self) -> mlua::Result<()> {
-        self.phase = Phase::Closing;
-        self.cancel();
-        let engine = Arc::clone(&self.engine);
-        let unregister: Function = engine.entry("unregister")?;
-        unregister.call::<()>(self.link.id)?;
-        let state = self.link.lock();
-        let failed = match (&state.fault, &state.read_end, &state.send_end) {
-            (Some(fault), _, _) => Some(("ERROR", fault.line.clone())),
-            (None, Some(Err(failure)), _) | (None, _, Some(failure)) => {
-                Some((failure.code, failure.to_string()))
-            }
-            _ => None,
-        };
-        let is_refused = matches!(state.begin, Begin::Refused(_));
-        let reason = match (&failed, &state.read_end) {
-            _ if is_refused => "rejected",
-            (Some(_), _) => "error",
-            (None, Some(Ok(()))) => "eof",
-            (None, _) => "done",
-        };
-        let shuts = !state.shut && !is_refused && failed.is_none() && state.conn.is_some();
-        drop(state);
-        let info = match failed {
-            None => Value::Nil,
-            Some((code, message)) => {
-                let info = engine.lua.create_table()?;
-                info.raw_set("code", code)?;
-                info.raw_set("message", message)?;
-                Value::Table(info)
-            }
-        };
-        let Some(instances) = self.instances.clone() else {
-            self.end();
-            return Ok(());
-        };
-        self.limit(engine.shared.limits.close);
-        let args = (self.handle.clone(), instances, info, reason, shuts);
-        self.start(Event::Close, engine.entry("closing")?, args)
-    }
-
-    /// Coroutines that wait never go on; what they would close is closed.
-    fn cancel(&mut self) {
-        let close: mlua::Result<Function> = self.engine.entry("cancel");
-        for coroutine in self.coroutines.drain(..) {
-            if coroutine.args.is_none()
-                && let Ok(close) = &close
-            {
-                let slice = self.engine.shared.limits.slice;
-                let closed = self.engine.at_once(Some(&self.link), slice, || {
-                    close.call::<MultiValue>(coroutine.thread.clone())
-                });
-                let _ = closed;
-                let _ = self.engine.flags.raw_set("tripped", Value::Nil);
-            }
-        }
-    }
-
-    fn end(&mut self) {
-        self.phase = Phase::Ended;
-        self.coroutines.clear();
-        self.deadline = None;
-        let mut state = self.link.lock();
-        state.conn = None;
-        state.posts.clear();
-        state.spawned.clear();
-        state.shut = true;
-        state.end_inbox(Ok(()));
-        drop(state);
-        (self.handle, self.instances) = (Value::Nil, None);
-        let mut live = self.engine.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.remove(&self.link.id);
-        self.engine.ended.notify_waiters();
-    }
-
-    fn top_name(&self) -> String {
-        self.engine.prototypes.last().map_or_else(String::new, |top| top.name.clone())
-    }
-
-    /// The connection has failed; the session is told.
-    fn fail(&self, fault: Fault) {
-        let mut state = self.link.lock();
-        let fault = state.fault.get_or_insert(fault).clone();
-        state.inbox.clear();
-        state.inbox_end = Some(Err(std::io::Error::other(fault)));
-        state.wake_session();
-    }
-
-    /// What a Lua error that left an event means, in one line.
-    fn blame(&self, event: Event, error: &mlua::Error) -> Fault {
-        let mut cause = error;
-        while let mlua::Error::CallbackError { cause: inner, .. } = cause {
-            cause = inner;
-        }
-        let tripped: Option<String> = self.engine.flags.raw_get("tripped").unwrap_or(None);
-        let _ = self.engine.flags.raw_set("tripped", Value::Nil);
-        let text = plain(error);
-        let (first, traceback) = text.split_once("\nstack traceback:").unwrap_or((&text, ""));
-        let misuse = match cause {
-            mlua::Error::ExternalError(error) => error.downcast_ref::<Misuse>(),
-            _ => None,
-        };
-        let connects = self.link.facts.target.is_some();
-        let method = match event {
-            Event::Begin if connects => "connect",
-            Event::Begin => "accept",
-            Event::Recv => "recv",
-            Event::Send if self.link.lock().outbox_end && !self.link.lock().in_send => "shutdown",
-            Event::Send | Event::Post => "send",
-            Event::Task => "task",
-            Event::Close => "close",
-        };
-        let blamed = self.engine.blamed(first);
-        let name = blamed.map_or_else(|| self.top_name(), |(name, _)| name.to_owned());
-        let limit = self.engine.shared.limits.memory >> 20;
-        let said = match (misuse, tripped, cause) {
-            (Some(misuse), _, _) => format!(": {misuse}"),
-            (_, Some(tripped), _) => format!(", {method}: {tripped}"),
-            (_, _, mlua::Error::MemoryError(_)) => {
-                format!(", {method}: not enough memory (limit {limit} MiB)")
-            }
-            _ => format!(", {method}: {}", blamed.map_or(first, |(_, rest)| rest).trim()),
-        };
-        Fault { traceback: traceback.trim().to_owned(), ..self.link.fault(&name, &said) }
     }
 
     /// Runs whatever may go on; whether anything did.

@@ -14,13 +14,13 @@ use plan::Filters;
 use plan::lua::Argument;
 use sha2::{Digest, Sha256};
 
-use super::driver::{Driver, Opening};
+use super::driver::Driver;
 use super::duplex::Top;
-use super::files::Files;
 use super::find::{self, Found, SearchPath};
 use super::grants::Grants;
 use super::link::{Facts, Link};
 use super::native::{self, Current, Log, Shared};
+use super::opening::Opening;
 use super::{bytes_library, library, options};
 use crate::source::plain;
 
@@ -77,8 +77,7 @@ impl Engine {
         log: Log,
         gate: Gatekeeper,
     ) -> Result<Self, String> {
-        let (limits, files) = (filters.limits, Files::default());
-        let shared = Shared { current: Mutex::new(None), limits, log, gate, files };
+        let shared = Shared { log, gate, ..Shared::new(filters.limits) };
         let engine = Self::empty(Arc::new(shared), path).map_err(|error| broken(&error))?;
         engine.with(filters, path, datagrams)
     }

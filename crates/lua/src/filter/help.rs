@@ -1,12 +1,11 @@
 //! `NAME:help`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use mlua::{Table, Value};
 use plan::Filters;
 
 use super::engine::{Engine, broken};
-use super::files::Files;
 use super::find::{self, SearchPath};
 use super::native::{Log, Shared};
 
@@ -15,8 +14,7 @@ use super::native::{Log, Shared};
 /// # Errors
 /// A line without its end: it cannot be found, read or loaded.
 pub fn help(what: &str, filters: &Filters, path: &SearchPath, log: Log) -> Result<String, String> {
-    let (limits, gate, files) = (filters.limits, gate::Gatekeeper::open(), Files::default());
-    let shared = Shared { current: Mutex::new(None), limits, log, gate, files };
+    let shared = Shared { log, ..Shared::new(filters.limits) };
     let engine = Engine::empty(Arc::new(shared), path).map_err(|error| broken(&error))?;
     let found = find::find(what, path)?;
     let args = engine.arguments(&[])?;

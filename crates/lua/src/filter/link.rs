@@ -151,6 +151,12 @@ impl Wake for Turn {
     }
 }
 
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Link({})", self.id)
+    }
+}
+
 impl Link {
     pub(crate) fn new(id: u64, facts: Facts, shape: Shape, conn: Option<Conn>) -> Self {
         let state = State {

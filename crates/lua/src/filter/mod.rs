@@ -5,10 +5,14 @@
 //! on top of it together with a [`Driver`], a future that must be run beside the session: in it, and
 //! nowhere else, that connection's Lua runs, and the transport is touched. All of it on one thread.
 
+mod blame;
 mod bundled;
 mod bytes_library;
+mod check;
+mod closing;
 mod code;
 mod contract;
+mod coroutine;
 mod driver;
 mod duplex;
 mod engine;
@@ -19,14 +23,19 @@ mod help;
 mod job;
 mod library;
 mod link;
+mod list;
 mod native;
+mod opening;
 mod options;
 
 pub use bundled::BUNDLED;
+pub use check::{Far, Report, check};
 pub use code::{Failure, Fault};
-pub use driver::{Driver, Opening, Step};
+pub use driver::Driver;
 pub use engine::Engine;
 pub use find::SearchPath;
 pub use help::help;
 pub use link::Facts;
+pub use list::list;
 pub use native::Log;
+pub use opening::{Opening, Step};
