@@ -123,7 +123,7 @@ pub(crate) fn run(path: &Path, operands: &[String]) -> Exit {
     }
 }
 
-pub(crate) use filters::help;
+pub(crate) use filters::{check, help, list};
 
 /// A filter's fault behind an error of a session: its line, and where in the script.
 pub(crate) fn fault(error: &std::io::Error) -> Option<(&str, &str)> {

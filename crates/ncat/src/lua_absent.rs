@@ -51,6 +51,14 @@ pub(crate) fn help(_filters: &plan::Filters) -> Result<String, String> {
     Ok(String::new())
 }
 
+pub(crate) fn list(_filters: &plan::Filters) -> Result<String, String> {
+    Ok(String::new())
+}
+
+pub(crate) fn check(_raw: &plan::RawArgs) -> Result<(String, bool), String> {
+    Ok((String::new(), true))
+}
+
 pub(crate) fn fault(_error: &std::io::Error) -> Option<(&str, &str)> {
     None
 }

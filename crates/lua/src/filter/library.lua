@@ -58,6 +58,8 @@ return function(env, state)
     if not handle then return nil, code, detail end
     return setmetatable({[FILE] = handle}, FILE_META)
   end
+  env.codec, env.crypto, env.json = copy(native.codec), copy(native.crypto), copy(native.json)
+  ncat.random, ncat.hexdump = native.random, native.hexdump
   function ncat.env(name) return native.env(grants, name) end
   if state.whole then
     env.io, env.debug = copy(state.whole.io), copy(state.whole.debug)

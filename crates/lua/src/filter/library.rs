@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use gate::Action;
-use mlua::{Lua, StdLib, Table, UserDataRef};
+use mlua::{Lua, LuaString, StdLib, Table, UserDataRef};
 
 use super::files;
+use super::{bytes_text, codec, crypto, json};
 use super::grants::{Grants, Held};
 use super::native::Shared;
+
+/// The most random bytes of a call.
+const RANDOM_MAX: usize = 1 << 20;
 
 /// Adds what `library.lua` calls, and itself as `native.library`.
 pub(super) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
@@ -25,6 +29,27 @@ pub(super) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         Ok((value.map(mlua::BString::from), None, None))
     };
     native.raw_set("env", lua.create_function(env)?)?;
+    let bytes: Table = native.raw_get("bytes")?;
+    bytes_text::add(lua, &bytes)?;
+    native.raw_set("codec", codec::make(lua, shared)?)?;
+    native.raw_set("crypto", crypto::make(lua)?)?;
+    native.raw_set("json", json::make(lua, shared.chunk_max())?)?;
+    let random = |lua: &Lua, count: i64| {
+        let count = usize::try_from(count).ok().filter(|count| *count <= RANDOM_MAX);
+        let count = count.ok_or_else(|| {
+            mlua::Error::runtime(format!("random gives 0 to {RANDOM_MAX} bytes"))
+        })?;
+        let mut bytes = vec![0; count];
+        sys::random::fill(&mut bytes).map_err(mlua::Error::external)?;
+        lua.create_string(bytes)
+    };
+    native.raw_set("random", lua.create_function(random)?)?;
+    let dump = |lua: &Lua, data: LuaString| {
+        let mut text = Vec::new();
+        proto::hexdump::write(&data.as_bytes(), &mut text);
+        lua.create_string(text)
+    };
+    native.raw_set("hexdump", lua.create_function(dump)?)?;
     let library = lua.load(include_str!("library.lua")).set_name("=library");
     native.raw_set("library", library.into_function()?)
 }

@@ -43,13 +43,20 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) gate: gate::Gatekeeper,
     pub(crate) files: super::files::Files,
+    pub(crate) ledger: Arc<super::ledger::Ledger>,
 }
 
 impl Shared {
     /// What says nothing to anybody and opens what it likes.
     pub(crate) fn new(limits: plan::lua::FilterLimits) -> Self {
-        let (gate, files) = (gate::Gatekeeper::open(), super::files::Files::default());
-        Self { current: Mutex::new(None), limits, log: Box::new(|_, _, _, _| {}), gate, files }
+        Self {
+            current: Mutex::new(None),
+            limits,
+            log: Box::new(|_, _, _, _| {}),
+            gate: gate::Gatekeeper::open(),
+            files: super::files::Files::default(),
+            ledger: Arc::default(),
+        }
     }
 
     pub(crate) fn current(&self) -> MutexGuard<'_, Option<Current>> {

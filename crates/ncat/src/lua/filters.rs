@@ -23,7 +23,7 @@ const GOOD_BYE: Duration = Duration::from_secs(1);
 /// A line without its end.
 pub(super) fn load(plan: &Plan, gate: &Gatekeeper) -> Result<Option<Arc<Engine>>, String> {
     let Some(filters) = &plan.filters else { return Ok(None) };
-    let path = SearchPath::new(&filters.path, |name| std::env::var_os(name));
+    let path = search_path(filters);
     let datagrams = plan.transport().is_message();
     Engine::load(filters, &path, datagrams, log(plan.talk.verbosity), gate.clone())
         .map(|engine| Some(Arc::new(engine)))
@@ -34,12 +34,41 @@ pub(super) fn load(plan: &Plan, gate: &Gatekeeper) -> Result<Option<Arc<Engine>>
 /// # Errors
 /// As [`load`].
 pub(crate) fn help(filters: &plan::Filters) -> Result<String, String> {
-    let path = SearchPath::new(&filters.path, |name| std::env::var_os(name));
+    let path = search_path(filters);
     let mut text = String::new();
     for filter in &filters.stack {
         text.push_str(&lua::filter::help(&filter.what, filters, &path, log(0))?);
     }
     Ok(text)
+}
+
+/// Which filters there are.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn list(filters: &plan::Filters) -> Result<String, String> {
+    lua::filter::list(filters, &search_path(filters), log(0))
+}
+
+/// What came of the filters' own tests, and whether all passed.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn check(raw: &plan::RawArgs) -> Result<(String, bool), String> {
+    let filters = &raw.lua.filters;
+    if filters.stack.is_empty() {
+        return Err("--lua-check needs a filter to check: -L NAME".into());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| words(&error))?;
+    let path = search_path(filters);
+    let report = lua::filter::check(filters, &path, false, log(0));
+    let report = runtime.block_on(report)?;
+    Ok((report.text, report.failed == 0))
+}
+
+fn search_path(filters: &plan::Filters) -> SearchPath {
+    SearchPath::new(&filters.path, |name| std::env::var_os(name))
 }
 
 /// What a script says goes to standard error; control characters do not reach the terminal.
@@ -58,7 +87,7 @@ fn log(verbosity: u8) -> Log {
             // A filter's own lines; their ends stay, nothing else does that a terminal would act on.
             let lines = text.split_inclusive('\n').map(|line| match line.strip_suffix('\n') {
                 Some(line) => format!("{}\n", escape::terminal(line.as_bytes())),
-                None => escape::terminal(line.as_bytes()),
+                None => escape::terminal(line.as_bytes()).into_owned(),
             });
             talk::put(&lines.collect::<String>());
             return;

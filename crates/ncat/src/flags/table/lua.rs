@@ -1,6 +1,8 @@
 //! Lua: programs on a connection, filters around it. In a build without it the options are those of a
 //! later part.
 
+use plan::lua::Instead;
+
 use super::super::item::{Given, Group, Item, Update};
 use super::super::lua_limit;
 use super::super::usage::UsageError;
@@ -66,7 +68,7 @@ pub(super) const ITEMS: &[Item] = &[
          and the last next to the user. In a value \\, \\: and \\\\ stand for themselves; KEY@=FILE reads \
          the value from a file; NAME:help tells what there is. A name is looked for in --lua-path, \
          NCAT_LUA_PATH, ~/.config/ncat/filters and share/ncat/filters, and then among the filters that are \
-         part of ncat: base64, chat, crlf, hex, line, netstring, null, prefix, replace, rot13, xor. \
+         part of ncat, which --lua-list shows. \
          Filters see what -o and -x do not: the wire's side, above TLS. One that fails ends its connection \
          and no other.",
     )
@@ -100,6 +102,19 @@ pub(super) const ITEMS: &[Item] = &[
          file that you name in an argument which its filter declares as a path is allowed by that.",
     )
     .ours("filters_may_do_what_they_are_allowed_to"),
+    filtered(Item::flag(|raw| raw.lua.filters.instead = Some(Instead::List)))
+        .long("lua-list")
+        .doc(Group::Data, "Show every filter that can be found")
+        .more("Its name, what it is for, and where it is; nothing else is done.")
+        .ours("every_filter_that_can_be_found_is_listed"),
+    filtered(Item::flag(|raw| raw.lua.filters.instead = Some(Instead::Check)))
+        .long("lua-check")
+        .doc(Group::Data, "Run the tests of the filters given with -L")
+        .more(
+            "Loads the filters, and runs the tests that they bring along, in memory: no network, no files, a \
+             clock of their own. Exits with 0 when all passed, otherwise with 2.",
+        )
+        .ours("filters_bring_tests_along"),
     filtered(Item::with_value("directory", |raw, given| {
         raw.lua.filters.path.insert(0, given.path());
         Ok(())
