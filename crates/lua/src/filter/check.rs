@@ -95,7 +95,7 @@ async fn one(
 ) -> Result<(), String> {
     for cutting in case.cuttings() {
         *runs += 1;
-        let cut = format!("{:?} | {:?}", shown(&cutting.0), shown(&cutting.1));
+        let cut = format!("{:?} sent, {:?} received", shown(&cutting.0), shown(&cutting.1));
         let seen = run::run(spec, filters, path, case, cutting).await?;
         judge(engine, case, &seen).map_err(|why| format!("{why} (pieces: {cut})"))?;
     }
@@ -103,7 +103,14 @@ async fn one(
 }
 
 fn shown(pieces: &[Vec<u8>]) -> Vec<String> {
-    pieces.iter().map(|piece| piece.escape_ascii().to_string()).collect()
+    pieces.iter().map(|piece| short(piece)).collect()
+}
+
+/// Bytes for people: as Lua writes them, and no more than a line or two of them.
+fn short(bytes: &[u8]) -> String {
+    const SHOWN: usize = 100;
+    let text = bytes[..bytes.len().min(SHOWN)].escape_ascii().to_string();
+    if bytes.len() > SHOWN { format!("{text}... ({} bytes)", bytes.len()) } else { text }
 }
 
 fn judge(engine: &Engine, case: &Case, seen: &Seen) -> Result<(), String> {
@@ -130,7 +137,7 @@ fn same(what: &str, wanted: &[u8], got: &[u8]) -> Result<(), String> {
     if wanted == got {
         return Ok(());
     }
-    let (wanted, got) = (wanted.escape_ascii(), got.escape_ascii());
+    let (wanted, got) = (short(wanted), short(got));
     Err(format!("{what} is \"{got}\", expected \"{wanted}\""))
 }
 
@@ -156,9 +163,9 @@ fn matches(
             match judged.front() {
                 Some(Value::Nil | Value::Boolean(false)) | None => {
                     let why = judged.get(1).and_then(|why| why.to_string().ok());
-                    let got = got.concat();
+                    let got = short(&got.concat());
                     Err(why.unwrap_or_else(|| {
-                        format!("{what} is \"{}\", which the test does not take", got.escape_ascii())
+                        format!("{what} is \"{got}\", which the test does not take")
                     }))
                 }
                 Some(_) => Ok(()),
