@@ -26,7 +26,8 @@ pub(super) fn convert(
     }
     for (name, option) in &known {
         let given: Option<String> = args.raw_get(&name[..]).map_err(bad)?;
-        let is_path = option.raw_get::<Value>("type").is_ok_and(|kind| kind == *"path");
+        let kind = option.raw_get::<Value>("type").map_err(bad)?;
+        let is_path = kind.as_string().is_some_and(|kind| *kind == "path");
         let text = match given {
             Some(text) => {
                 if is_path {

@@ -60,7 +60,7 @@ impl Case {
             send: pieces("send", &of(table, "send"))?,
             recv: pieces("recv", &of(table, "recv"))?,
             shutdown: is("shutdown"),
-            is_cut: of(table, "chunks") == *"any",
+            is_cut: of(table, "chunks").as_string().is_some_and(|chunks| *chunks == "any"),
             wire: wanted("wire", &of(table, "wire"))?,
             deliver: wanted("deliver", &of(table, "deliver"))?,
             error: of(table, "error").as_string().map(|text| text.to_string_lossy()),

@@ -64,15 +64,13 @@ impl Side {
         let Some(conn) = conn else { return Err("there is no connection".into()) };
         let mut work = pin!(work(conn));
         let done = std::future::poll_fn(|cx| {
-            let mut poll = |is_driven: &mut bool| {
-                if *is_driven {
-                    *is_driven = Pin::new(&mut *driver).poll(cx).is_pending();
-                }
-            };
-            poll(is_driven);
-            let done = work.as_mut().poll(cx);
-            poll(is_driven);
-            done
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(done);
+            }
+            if *is_driven {
+                *is_driven = Pin::new(&mut *driver).poll(cx).is_pending();
+            }
+            work.as_mut().poll(cx)
         });
         tokio::time::timeout(PATIENCE, done).await.map_err(|_| "it does not come to an end".into())
     }
