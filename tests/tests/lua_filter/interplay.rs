@@ -119,7 +119,7 @@ fn the_chat_speaks_through_the_filters() {
           end,
           send = function(self, data) return self.super:send(data:upper()) end }",
     );
-    let server = ncat(["-v", "--chat", "127.0.0.1", "0", "-L"]).args([&path]).start();
+    let server = ncat(["-v", "-l", "--chat", "127.0.0.1", "0", "-L"]).args([&path]).start();
     let mut one = connect(server.port());
     server.said_times("Connection from", 1);
     let mut two = connect(server.port());

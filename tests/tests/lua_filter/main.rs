@@ -11,6 +11,7 @@ mod chat;
 mod contract;
 mod elsewhere;
 mod ends;
+mod examples;
 mod guide;
 mod interplay;
 mod loading;

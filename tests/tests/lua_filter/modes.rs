@@ -107,8 +107,9 @@ fn datagrams_of_every_size_stay_whole() {
     for size in 1..=50 {
         assert_eq!(answer(&socket).len(), size);
     }
-    let got = server.stop().expect_code(143).stdout;
-    assert_eq!(got.len(), 1 + 1472 + 65_507 + 2 + 50 * 51 / 2);
+    let wanted = 1 + 1472 + 65_507 + 2 + 50 * 51 / 2;
+    assert_eq!(server.wait_output(wanted).len(), wanted);
+    server.stop().expect_code(143);
 }
 
 #[test]

@@ -87,8 +87,8 @@ fn options_of_tls_hold_for_filters() {
     let verify = |file: &std::path::Path| format!("{{trustfile = '{}'}}", file.display());
     for (options, said) in [
         (verify(&trusted), None),
-        (verify(&stranger), Some("Certificate verification error")),
-        ("{verify = true, servername = 'other.example'}".into(), Some("verification")),
+        (verify(&stranger), Some("Certificate verification failed")),
+        ("{verify = true, servername = 'other.example'}".into(), Some("Certificate verification failed")),
         (format!("{{pin = '{}'}}", own.pin()), None),
         (format!("{{pin = '{}'}}", root.pin()), Some("pin")),
         ("{max = 'tls1.2', min = 'tls1.2'}".into(), Some("TLSv1.3")),
