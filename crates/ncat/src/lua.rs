@@ -1,6 +1,7 @@
 //! Lua: what is read before anything is opened, and the process that is a program of `--lua-exec`.
 
 mod filters;
+mod network;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +39,13 @@ impl Lua {
         };
         let engine = filters::load(plan, gate).map_err(|line| format!("{line}. QUITTING."))?;
         Ok(Self { script, engine })
+    }
+
+    /// Has the filters' own connections made by this run.
+    pub(crate) fn attach(&self, context: &Arc<Context>) {
+        if let Some(engine) = &self.engine {
+            network::attach(engine, context);
+        }
     }
 
     /// Whether there are filters.

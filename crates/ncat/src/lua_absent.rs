@@ -1,6 +1,7 @@
 //! Lua in a build without it: the options say so, so that nothing of it is ever asked for.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use conn::Conn;
 use endpoint::OpenError;
@@ -19,6 +20,8 @@ impl Lua {
     pub(crate) fn prepare(_plan: &Plan, _gate: &Gatekeeper) -> Result<Self, String> {
         Ok(Self)
     }
+
+    pub(crate) fn attach(&self, _context: &Arc<Context>) {}
 
     pub(crate) fn filters(&self) -> bool {
         false

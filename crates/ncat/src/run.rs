@@ -167,7 +167,9 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
     };
     let setup = setup(&plan, &talk);
     let totals = Arc::default();
-    let context = Context { plan, gate, talk, logs, lua, setup, readiness, security, totals };
+    let context =
+        Arc::new(Context { plan, gate, talk, logs, lua, setup, readiness, security, totals });
+    context.lua.attach(&context);
     let report = || {
         let (sent, received) = context.totals.read();
         context.talk.report(sent, received);

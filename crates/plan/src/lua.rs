@@ -170,6 +170,8 @@ pub struct FilterLimits {
     pub handshake: Duration,
     /// `close`.
     pub close: Duration,
+    /// Open connections of filters' own, for each connection.
+    pub sockets: u32,
 }
 
 impl Default for FilterLimits {
@@ -182,6 +184,7 @@ impl Default for FilterLimits {
             queue: 1 << 20,
             handshake: Duration::from_secs(30),
             close: Duration::from_secs(5),
+            sockets: 32,
         }
     }
 }

@@ -32,7 +32,8 @@ impl Driver {
             (None, Some(Ok(()))) => "eof",
             (None, _) => "done",
         };
-        let shuts = !state.shut && !is_refused && failed.is_none() && state.conn.is_some();
+        let is_there = state.is_there() || self.link.sockets.are_open();
+        let shuts = !state.shut && !is_refused && failed.is_none() && is_there;
         drop(state);
         let info = match failed {
             None => Value::Nil,
@@ -74,12 +75,13 @@ impl Driver {
         self.coroutines.clear();
         self.deadline = None;
         let mut state = self.link.lock();
-        state.conn = None;
+        state.wire.close();
         state.posts.clear();
         state.spawned.clear();
         state.shut = true;
         state.end_inbox(Ok(()));
         drop(state);
+        self.link.sockets.close();
         (self.handle, self.instances) = (Value::Nil, None);
         let mut live = self.engine.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.remove(&self.link.id);

@@ -20,6 +20,7 @@ use super::find::{self, Found, SearchPath};
 use super::grants::Grants;
 use super::link::{Facts, Link};
 use super::native::{self, Current, Log, Shared};
+use super::network::Network;
 use super::opening::Opening;
 use super::{bytes_library, library, options};
 use crate::source::plain;
@@ -139,6 +140,8 @@ impl Engine {
         native.raw_set("bytes", bytes_library::make(&lua)?)?;
         native::add(&lua, &native, &shared)?;
         library::add(&lua, &native, &shared)?;
+        let net = lua.load(include_str!("net.lua")).set_name("=ncat");
+        native.raw_set("net", net.into_function()?)?;
         let path = path.clone();
         let module =
             lua.create_function(move |lua, (dir, name, env): (Option<String>, String, Table)| {
@@ -246,6 +249,7 @@ impl Engine {
         let (table, state) = self.run(layer, found, args, grants)?;
         let is_bundled = found.directory.is_none();
         let name = self.check(file, &table, args, datagrams, (grants, is_bundled))?;
+        self.shared.dials_anybody.fetch_or(grants.has("net"), Ordering::Relaxed);
         let keep = || {
             state.raw_set("name", &name[..])?;
             self.tables.raw_push(&table)?;
@@ -345,6 +349,11 @@ impl Engine {
         }
         let own = first.strip_prefix(file).and_then(|rest| rest.strip_prefix(':'));
         format!("Lua filter \"{file}\": {}", own.unwrap_or(first).trim())
+    }
+
+    /// Has connections of filters' own made by `network`, from now on.
+    pub fn attach(&self, network: Arc<dyn Network>) {
+        let _ = self.shared.network.set(network);
     }
 
     /// The filters' names, the one next to the wire first.

@@ -42,48 +42,29 @@ local function wrapped(f)
   end
 end
 
+local net = native.net(native, PENDING, HANDLE, raw.setmetatable)
+
 -- The root: a native connection as an object.
 local root = {}
 
 function root:recv(max)
   local handle = self[HANDLE]
   local data, code, detail = native.recv(handle, max)
-  while data == false do
-    yield(PENDING)
-    data, code, detail = native.recv(handle, max)
-  end
+  if data == false then return net.waiting(handle, native.recv, max) end
   return data, code, detail
 end
 
 function root:send(data)
   local handle = self[HANDLE]
   local done, code, detail = native.send(handle, data)
-  if done == false then
-    local ticket = code
-    repeat
-      yield(PENDING)
-      done, code, detail = native.sent(handle, ticket)
-    until done ~= false
-  end
+  if done == false then return net.waiting(handle, native.sent, code) end
   return done, code, detail
 end
 
-local function waits(name)
-  local try = native[name]
-  return function(self, ...)
-    local handle = self[HANDLE]
-    local done, code, detail = try(handle, ...)
-    while done == false do
-      yield(PENDING)
-      done, code, detail = try(handle, ...)
-    end
-    return done, code, detail
-  end
-end
-
-root.connect, root.shutdown, root.close = waits "connect", waits "shutdown", waits "close"
+root.connect, root.shutdown, root.close =
+  net.waits(native.connect), net.waits(native.shutdown), net.waits(native.close)
 function root.accept() return true end
-function root:get_info() return native.get_info(self[HANDLE]) end
+net.extend(root)
 
 local ROOT = {
   __index = root, __metatable = false, __name = "root",
@@ -228,6 +209,7 @@ local function environment(layer, state, args)
     end,
   }
   extend(env, state)
+  net.open(env.ncat, state)
   return env
 end
 
@@ -238,12 +220,14 @@ end
 -- What every instance knows of its connection.
 local function description(handle, facts)
   local moves = {bytes_in = true, bytes_out = true}
-  function facts.get_info() return native.get_info(handle) end
+  net.describe(facts, {[HANDLE] = handle})
   function facts.close() return native.stop(handle) end
   return raw.setmetatable({}, {
     __index = function(_, key)
       if moves[key] then return native.moved(handle, key) end
-      return facts[key]
+      local fact = facts[key]
+      if fact ~= nil then return fact end
+      return net.fact(handle, key)
     end,
     __metatable = false, __name = "conn",
     __newindex = function() error("self.conn cannot be written to", 2) end,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use conn::{Conn, ConnInfo, Shape};
 use endpoint::OpenError;
 use gate::Gatekeeper;
-use lua::filter::{Driver, Engine, Facts, Failure, Log, SearchPath, Step};
+use lua::filter::{Driver, Engine, Facts, Failure, Log, SearchPath, Step, Target};
 use plan::{Connect, Flow, Mode, Plan, Transport};
 use proto::escape;
 
@@ -100,20 +100,18 @@ fn log(verbosity: u8) -> Log {
 
 fn facts(plan: &Plan, info: &ConnInfo) -> Facts {
     let transport = plan.transport();
-    let split = |name: &str| match name.rsplit_once(':') {
-        Some((host, port)) if !transport.is_unix() => {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            (host.to_owned(), port.parse().ok())
-        }
-        _ => (name.to_owned(), None),
-    };
     let is_broker = matches!(&plan.mode, Mode::Listen(listen) if listen.broker.is_some());
+    let is_proxy = matches!(&plan.mode, Mode::Listen(listen) if listen.proxy.is_some());
+    // By UDP what is asked is asked with a datagram, which the filters see to as to any other.
+    let probes = matches!(plan.mode, Mode::Probe(_)) && !transport.is_message();
+    let ends = Facts::ends(info, transport.is_unix());
     Facts {
         mode: if matches!(plan.mode, Mode::Listen(_)) { "listen" } else { "connect" },
-        role: match (&plan.exec, is_broker) {
-            (Some(_), _) => "exec",
-            (None, true) => "broker",
-            (None, false) => "relay",
+        role: match (&plan.exec, is_broker, is_proxy) {
+            (Some(_), _, _) => "exec",
+            (None, true, _) => "broker",
+            (None, _, true) => "proxy",
+            (None, false, false) => "relay",
         },
         proto: match transport {
             Transport::Tcp => "tcp",
@@ -124,9 +122,11 @@ fn facts(plan: &Plan, info: &ConnInfo) -> Facts {
         },
         tls: plan.tls.is_some(),
         target: None,
-        remote: split(&info.peer),
-        local: split(&info.local),
+        remote: ends.0,
+        local: ends.1,
         discards: plan.flow == Flow::SendOnly && !is_broker,
+        probes,
+        message_max: if plan.is_dtls() { plan::DTLS_DATAGRAM_MAX } else { 0 },
     }
 }
 
@@ -162,10 +162,10 @@ pub(super) async fn connect(
     let (mut bound, mut failed) = (None, None);
     loop {
         match opening.next().await {
-            Step::Dial => match connect::dial(context, spec).await {
+            Step::Dial(elsewhere) => match dial(context, spec, elsewhere).await {
                 Ok(opened) => {
                     let (conn, kept) = opened.into_parts();
-                    bound = Some(kept);
+                    (bound, failed) = (Some(kept), None);
                     opening.dialled(Ok(crate::local::pace(&context.plan, conn)));
                 }
                 Err(error) => {
@@ -175,7 +175,29 @@ pub(super) async fn connect(
             },
             Step::Ready(conn) => return Ok(Opened::from_parts(*conn, bound)),
             // What was reported to the filters, and what they pass on, is one thing.
-            Step::Failed(said) => return Err(failed.unwrap_or_else(|| refused(spec, &said))),
+            Step::Failed(said) => {
+                let passed_on = failed.filter(|error| failure(error).code == said.code);
+                return Err(passed_on.unwrap_or_else(|| refused(spec, &said)));
+            }
+        }
+    }
+}
+
+/// Dials whom the user named, or whom a filter wants in its place, in the same way.
+async fn dial(
+    context: &Context,
+    spec: &Connect,
+    elsewhere: Option<Target>,
+) -> Result<Opened, OpenError> {
+    match elsewhere {
+        None => connect::dial(context, spec).await,
+        Some((host, port)) if spec.vsock.is_none() => {
+            let spec = Connect { host, port: port.unwrap_or(spec.port), ..spec.clone() };
+            connect::dial(context, &spec).await
+        }
+        Some((target, _)) => {
+            let reason = "by vsock only the target you named can be dialled".into();
+            Err(OpenError::Filtered { target, reason })
         }
     }
 }
@@ -186,7 +208,7 @@ fn refused(spec: &Connect, said: &Failure) -> OpenError {
 }
 
 /// Why dialling failed, as scripts have it.
-fn failure(error: &OpenError) -> Failure {
+pub(super) fn failure(error: &OpenError) -> Failure {
     let (code, detail) = match error {
         OpenError::Resolve { .. } => ("RESOLVE", error.to_string()),
         OpenError::Timeout { .. } => ("TIMEOUT", "TIMEOUT".into()),

@@ -208,12 +208,15 @@ async fn pass(
     side.far.open();
     let failed = side
         .beside(async |conn| {
+            let mut sent = Ok(());
             for piece in sends {
-                send(conn, piece).await?;
+                sent = sent.and(send(conn, piece).await);
             }
-            if case.recv.is_some() {
+            if case.recv.is_some() || sent.is_err() {
+                // Why filters refuse a client is what receiving ends with.
                 receive(conn, &mut seen.deliver).await?;
             }
+            sent?;
             if case.shutdown {
                 std::future::poll_fn(|cx| conn.poll_finish(cx)).await?;
             }

@@ -130,11 +130,13 @@ pub(super) const ITEMS: &[Item] = &[
     .more(
         "A list with commas of memory=SIZE (of all filters together, 256M), slice=TIME (running without \
          waiting, 1s), load=TIME (5s), chunk=SIZE (of a piece, 16M), queue=SIZE (waiting for a \
-         connection from others, 1M), handshake=TIME (30s), close=TIME (5s).",
+         connection from others, 1M), handshake=TIME (30s), close=TIME (5s), sockets=NUMBER (of a \
+         connection's filters, 32).",
     )
     .ours("limits_of_filters_hold_and_can_be_changed"),
 ];
 
 const GRANTS: &str = "a list of net, read, read=DIRECTORY, write, write=DIRECTORY, env or unsafe";
 const FORM: &str = "NAME or NAME:KEY=VALUE,..., as in xor:key=secret";
-const LIMITS: &str = "a list of memory, slice, load, chunk, queue, handshake or close with =VALUE";
+const LIMITS: &str =
+    "a list of memory, slice, load, chunk, queue, handshake, close or sockets with =VALUE";
