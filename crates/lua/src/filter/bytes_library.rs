@@ -4,7 +4,7 @@ use memchr::memmem;
 use mlua::{Lua, LuaString, Table, Value};
 
 /// Two letters for each byte.
-fn hex(data: &[u8]) -> Vec<u8> {
+pub(super) fn hex(data: &[u8]) -> Vec<u8> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     data.iter().flat_map(digits).collect()
@@ -66,7 +66,7 @@ fn value(byte: u8) -> Option<u32> {
 
 /// One unit after another, white space between letters passed over. Each unit is whole: padded, or with a
 /// length that needs no padding, or the last.
-fn unbase64(text: &[u8]) -> Result<Vec<u8>, &'static str> {
+pub(super) fn unbase64(text: &[u8]) -> Result<Vec<u8>, &'static str> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut count, mut pads) = (0u32, 0u32, 0u32);
     for byte in text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()) {
