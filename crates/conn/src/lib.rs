@@ -179,6 +179,9 @@ pub trait Duplex: Send {
         Paced::default()
     }
 
+    /// The connection is about to be let go of because nothing moved (`-i`), for who tells others why.
+    fn note_idle(&mut self) {}
+
     /// When bytes last moved on the wire, where what moves there is not what passes here: a stage may
     /// swallow bytes, and make up others. `None` when all there is passes here.
     fn wire_active(&self) -> Option<Instant> {
@@ -423,6 +426,15 @@ impl Conn {
             #[cfg(unix)]
             Body::Plain(_) => Paced::default(),
             Body::Wrapped(duplex) => duplex.paced(),
+        }
+    }
+
+    /// See [`Duplex::note_idle`].
+    pub fn note_idle(&mut self) {
+        match &mut self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => {}
+            Body::Wrapped(duplex) => duplex.note_idle(),
         }
     }
 

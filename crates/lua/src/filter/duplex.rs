@@ -31,6 +31,14 @@ fn again(state: &mut State) -> io::Error {
     }
 }
 
+/// There is something for the outbound pump, which the driver starts with the first.
+fn wake_outbound(link: &Link, state: &mut State) {
+    match state.outbound.take() {
+        Some(waker) => waker.wake(),
+        None => link.driver.ring(),
+    }
+}
+
 impl Duplex for Top {
     fn poll_recv(
         &mut self,
@@ -83,7 +91,7 @@ impl Duplex for Top {
         let len = piece.len();
         if len > 0 || state.shape == conn::Shape::Message {
             state.outbox = Some(piece);
-            state.outbound.take().into_iter().for_each(Waker::wake);
+            wake_outbound(&self.0, &mut state);
         }
         Poll::Ready(Ok(len))
     }
@@ -98,7 +106,7 @@ impl Duplex for Top {
             return Poll::Ready(Ok(()));
         }
         state.outbox_end = true;
-        state.outbound.take().into_iter().for_each(Waker::wake);
+        wake_outbound(&self.0, &mut state);
         state.giver = Some(cx.waker().clone());
         Poll::Pending
     }
@@ -124,6 +132,10 @@ impl Duplex for Top {
 
     fn paced(&self) -> Paced {
         self.0.lock().conn.as_ref().map(Conn::paced).unwrap_or_default()
+    }
+
+    fn note_idle(&mut self) {
+        self.0.lock().is_idle = true;
     }
 
     fn wire_active(&self) -> Option<Instant> {

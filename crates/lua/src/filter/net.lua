@@ -7,15 +7,17 @@ local yield, create, resume = coroutine.yield, coroutine.create, coroutine.resum
 local close, status = coroutine.close, coroutine.status
 local pack, unpack, concat, find, sub = table.pack, table.unpack, table.concat, string.find, string.sub
 
+-- One coroutine reads at a time, until it has something or goes no further.
+local CLAIM = {__close = function(claim) native.give_up(claim[1]) end}
+local reads = {[native.recv] = true, [native.socket_recv] = true}
+
 -- Tries again whenever there is a reason to, as long as the limit of this object allows.
 local function waiting(handle, try, ...)
+  local claim <close> = reads[try] and setmetatable({handle}, CLAIM) or nil
   local patience = native.patience(handle)
-  local limit = patience and native.sleep(patience)
+  local limit = patience and native.alarm("set_timeout", patience)
   while true do
-    if limit and native.slept(limit) then
-      native.give_up(handle)
-      return nil, "TIMEOUT"
-    end
+    if limit and native.rang(limit) then return nil, "TIMEOUT" end
     yield(PENDING)
     local done, code, detail = try(handle, ...)
     if done ~= false then return done, code, detail end
@@ -222,13 +224,13 @@ function net.extend(root)
   root.get_ssl_certificate, root.start_tls, root.reconnect_ssl = certificate, start_tls, start_tls
 end
 
--- What the description of a connection has of it.
-function net.describe(facts, root)
+-- What the description of a connection has of it; `root_of` finds what has its handle.
+function net.describe(methods_of, root_of)
   for name, method in next, {
     get_info = get_info, sslinfo = sslinfo, get_ssl_certificate = certificate,
     start_tls = start_tls, reconnect_ssl = start_tls,
   } do
-    facts[name] = function(_, ...) return method(root, ...) end
+    methods_of[name] = function(conn, ...) return method(root_of(conn), ...) end
   end
 end
 
@@ -242,7 +244,7 @@ function net.fact(handle, key)
     return value
   end
 end
-net.PLACES = PLACES
+net.FACTS = {tls = true, local_addr = true, local_port = true, remote_addr = true, remote_port = true}
 
 local DENIED = "outgoing connections are not allowed to this filter (--lua-allow net)"
 

@@ -104,6 +104,15 @@ impl Wire {
         Poll::Ready(())
     }
 
+    /// Notes who is to receive next, without asking for anything.
+    pub(crate) fn claim(&mut self, coroutine: u64) -> Result<(), Failure> {
+        if self.reader.is_some_and(|reader| reader != coroutine) {
+            return Err(Failure::new("BUSY", ""));
+        }
+        self.reader = Some(coroutine);
+        Ok(())
+    }
+
     /// The next piece, of a stream at most `max` bytes; for one coroutine at a time.
     pub(crate) fn poll_take(
         &mut self,
@@ -150,7 +159,8 @@ impl Wire {
         match self.shape {
             Shape::Message if data.len() > self.message_max => {
                 let (len, max) = (data.len(), self.message_max);
-                let detail = format!("{len} bytes are too many for a datagram, which has {max} at most");
+                let detail =
+                    format!("{len} bytes are too many for a datagram, which has {max} at most");
                 return Err(Failure::new("TOOBIG", detail));
             }
             Shape::Stream if data.is_empty() => return Ok(None),
