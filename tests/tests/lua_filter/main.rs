@@ -14,6 +14,7 @@ mod ends;
 mod examples;
 mod guide;
 mod interplay;
+mod life;
 mod loading;
 mod modes;
 mod order;

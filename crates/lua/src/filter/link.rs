@@ -273,6 +273,11 @@ impl DerefMut for State {
 }
 
 impl State {
+    /// Bytes that wait to be sent, those of others among them.
+    pub(crate) fn waiting(&self) -> usize {
+        self.post_bytes + self.sending.iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// The session learns that nothing more is received, and why.
     pub(crate) fn end_inbox(&mut self, end: io::Result<()>) {
         if self.inbox_end.is_none() {

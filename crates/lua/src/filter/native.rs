@@ -236,8 +236,7 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
     };
     let mut state = link.lock();
     if !is_own && shared.limits.queue > 0 && state.send_end.is_none() {
-        let waiting: usize = state.sending.iter().map(Bytes::len).sum();
-        if (waiting + data.len()) as u64 > shared.limits.queue {
+        if (state.waiting() + data.len()) as u64 > shared.limits.queue {
             return Ok((Value::Nil, Some("FULL"), None));
         }
     }
@@ -333,8 +332,7 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
     function!("post", s, _lua, (h, instance, data): (On<'_>, Table, LuaString), {
         let len = data.as_bytes().len();
         let mut state = h.0.lock();
-        let waiting = state.post_bytes + state.sending.iter().map(Bytes::len).sum::<usize>();
-        let is_full = s.limits.queue > 0 && (waiting + len) as u64 > s.limits.queue;
+        let is_full = s.limits.queue > 0 && (state.waiting() + len) as u64 > s.limits.queue;
         if !is_full {
             state.post_bytes += len;
             state.posts.push_back((instance, data, len));

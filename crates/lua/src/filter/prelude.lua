@@ -25,7 +25,8 @@ end
 
 local waiting = native.waiting(native, {PENDING = PENDING})
 local reader = native.reader(native)
-native.nse(native, reader)(reader.methods, function(self) return self end)
+local nse = native.nse(native, reader)
+nse(reader.methods, function(self) return self end)
 
 -- What waits in a coroutine of the script's own has the event wait. When that is cancelled, so is this.
 local function wait_through(co)
@@ -55,7 +56,7 @@ local function wrapped(f)
   end
 end
 
-local net = native.net(native, PENDING, HANDLE, raw.setmetatable)
+local net = native.net(native, PENDING, HANDLE, raw.setmetatable, reader, nse)
 
 -- The root: a native connection as an object.
 local root = {}

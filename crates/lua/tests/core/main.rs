@@ -1,0 +1,8 @@
+//! Filters around connections in memory, on a clock that is moved by hand.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod life;
+mod reader;
+mod registry;
+mod support;
+mod waiting;
