@@ -70,7 +70,14 @@ impl Engine {
             Some((layer, name, rest)) => {
                 (Origin { layer, filter: Some(name.to_owned()), method }, Some(rest))
             }
-            None => (event, None),
+            // A tail call leaves no trace; whoever calls the root is the first who has such a method.
+            None => match misuse.and_then(|misuse| self.first_with(misuse)) {
+                Some(layer) => {
+                    let filter = Some(self.prototypes[layer - 1].name.clone());
+                    (Origin { layer, filter, method }, None)
+                }
+                None => (event, None),
+            },
         };
         let own = if self.blamed(first).is_some() { rest } else { None };
         let limit = self.shared.limits.memory >> 20;
@@ -83,5 +90,14 @@ impl Engine {
             _ => ("ERROR", format!(", {method}: {}", own.unwrap_or(first).trim())),
         };
         Said { origin, code, text, traceback: traceback.trim().to_owned() }
+    }
+
+    /// The layer next to the wire whose script has the method that was misused.
+    fn first_with(&self, misuse: &Misuse) -> Option<usize> {
+        let method = misuse.0.split(' ').next()?;
+        (1..=self.prototypes.len()).find(|layer| {
+            let table: mlua::Result<mlua::Table> = self.tables.raw_get(*layer);
+            table.is_ok_and(|table| table.contains_key(method).unwrap_or(false))
+        })
     }
 }

@@ -19,6 +19,7 @@ use super::code::Origin;
 use super::driver::Driver;
 use super::duplex::Top;
 use super::find::{self, Found, SearchPath};
+use super::grace::Grace;
 use super::grants::Grants;
 use super::link::{Facts, Link};
 use super::native::{self, Current, Log, Shared};
@@ -50,7 +51,7 @@ pub struct Engine {
     pub(super) entries: Table,
     pub(super) flags: Table,
     pub(super) prototypes: Vec<Prototype>,
-    tables: Table,
+    pub(super) tables: Table,
     arguments: Table,
     next_id: AtomicU64,
     /// Connections that have not ended.
@@ -394,6 +395,7 @@ impl Engine {
             method: "",
         };
         let link = Arc::new(Link { top, ..Link::new(id, facts, shape, conn) });
+        link.lock().grace = Grace::new(self.shared.clock.clone());
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.insert(id, Arc::clone(&link));
         link

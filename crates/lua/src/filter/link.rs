@@ -13,6 +13,7 @@ use std::task::{Context, Wake, Waker};
 use bytes::Bytes;
 use conn::{Conn, ConnInfo, Shape};
 
+use super::clock::Clock;
 use super::code::{Failure, Fault, Origin, Trouble};
 use super::grace::Grace;
 use super::owner::Owner;
@@ -214,7 +215,7 @@ impl Link {
             dialler: None,
             elsewhere: None,
             begin: Begin::Running,
-            grace: Grace::default(),
+            grace: Grace::new(Clock::real()),
             ends: Ends { remote: facts.remote.clone(), local: facts.local.clone() },
             inbox: VecDeque::new(),
             inbox_end: None,

@@ -249,7 +249,7 @@ fn tasks_and_timers_live_until_the_good_bye_is_said() {
           print('never')
         end,
         timer = function(self) print('timer') end,
-        close = function(self) self.q:push('one') ncat.sleep(1.5) self.q:push('two') return self.super:close() end}"]);
+        close = function(self) self.q:push('one') ncat.sleep(1.5) self.q:push('two') ncat.sleep(0) return self.super:close() end}"]);
     world.client();
     world.leaves(0);
     world.until(10.0);

@@ -22,7 +22,7 @@ fn time_is_the_engines() {
     let printed = printed(body, 10.0);
     assert_eq!(printed[0], "1.5\t1.5");
     assert_eq!(printed[1], "1.5");
-    assert!(printed[2].starts_with("false\tsleep was given a time that is none"), "{printed:?}");
+    assert!(printed[2].contains("sleep was given a time that is none"), "{printed:?}");
     assert!(printed[3].starts_with("false"), "{printed:?}");
 }
 
@@ -203,7 +203,7 @@ fn what_a_time_limit_ended_may_be_read_again() {
     world.client();
     world.until(2.0);
     world.comes(0, "for the task");
-    assert_eq!(world.printed(), ["nil\tTIMEOUT", "nil\tBUSY", "for the task"]);
+    assert_eq!(world.printed(), ["nil\tTIMEOUT", "nil\tBUSY\tnil", "for the task\tnil\tnil"]);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn queues_pass_on_in_order() {
             "nil\tRESET\twords",
         ]
     );
-    assert_eq!(printed[12], "nil\tEOF");
+    assert_eq!(printed[12], "nil\tEOF\tnil");
     assert!(printed[13].contains("capacity"));
 }
 
@@ -276,8 +276,8 @@ fn who_waits_at_a_queue_is_served_in_order() {
             "2",
             "push\t3\ttrue",
             "3",
-            "1\tnil\tEOF",
-            "2\tnil\tEOF",
+            "1\tnil\tEOF\tnil",
+            "2\tnil\tEOF\tnil",
         ]
     );
 }
