@@ -51,6 +51,9 @@ impl Duplex for Top {
             }
             return Poll::Ready(Ok(Recv::Data));
         }
+        if state.inbox_end.is_some() {
+            state.is_told_end = true;
+        }
         match state.inbox_end.take() {
             Some(Ok(())) => Poll::Ready(Ok(Recv::End)),
             Some(Err(error)) => Poll::Ready(Err(error)),
@@ -111,7 +114,8 @@ impl Duplex for Top {
         let state = self.0.lock();
         let ours =
             !state.inbox.is_empty() || state.inbox_end.is_some() || !state.received.is_empty();
-        ours || state.conn.as_ref().is_some_and(Conn::is_readable)
+        let is_open = state.read_end.is_none();
+        ours || (is_open && state.conn.as_ref().is_some_and(Conn::is_readable))
     }
 
     fn losses(&self) -> Option<String> {
@@ -132,7 +136,16 @@ impl Duplex for Top {
     }
 
     fn is_over(&self) -> bool {
-        self.0.lock().conn.as_ref().is_some_and(Conn::is_over)
+        let mut state = self.0.lock();
+        if !state.conn.as_ref().is_some_and(Conn::is_over) {
+            return false;
+        }
+        if !state.is_told_end {
+            // The filters learn that nothing more comes, and may have something to say to that.
+            state.wake_reader();
+            self.0.driver.ring();
+        }
+        state.is_told_end
     }
 
     fn undelivered(&self) -> io::Result<Option<usize>> {
