@@ -185,6 +185,9 @@ pub trait Duplex: Send {
         None
     }
 
+    /// The connection is about to be let go of because nothing moved (`-i`), for who tells others why.
+    fn note_idle(&mut self) {}
+
     /// Whether the connection is over in both directions, which a receive may never say once we have
     /// ended ours (SCTP). What arrived before may still wait to be received.
     fn is_over(&self) -> bool {
@@ -432,6 +435,15 @@ impl Conn {
             #[cfg(unix)]
             Body::Plain(_) => None,
             Body::Wrapped(duplex) => duplex.wire_active(),
+        }
+    }
+
+    /// See [`Duplex::note_idle`].
+    pub fn note_idle(&mut self) {
+        match &mut self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => {}
+            Body::Wrapped(duplex) => duplex.note_idle(),
         }
     }
 

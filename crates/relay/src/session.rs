@@ -426,6 +426,7 @@ impl Future for Session {
             return Poll::Ready(outcome);
         }
         if this.poll_idle(cx) {
+            this.remote.note_idle();
             return Poll::Ready(this.outcome(EndedBy::Idle));
         }
         Poll::Pending

@@ -159,6 +159,10 @@ impl Duplex for Telnet {
         self.inner.wire_active()
     }
 
+    fn note_idle(&mut self) {
+        self.inner.note_idle();
+    }
+
     fn is_over(&self) -> bool {
         self.inner.is_over()
     }

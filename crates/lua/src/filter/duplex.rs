@@ -31,6 +31,14 @@ fn again(state: &mut State) -> io::Error {
     }
 }
 
+/// There is something for the outbound pump, which the driver starts with the first.
+fn wake_outbound(link: &Link, state: &mut State) {
+    match state.outbound.take() {
+        Some(waker) => waker.wake(),
+        None => link.driver.ring(),
+    }
+}
+
 impl Duplex for Top {
     fn poll_recv(
         &mut self,
@@ -86,7 +94,7 @@ impl Duplex for Top {
         let len = piece.len();
         if len > 0 || state.shape == conn::Shape::Message {
             state.outbox = Some(piece);
-            state.outbound.take().into_iter().for_each(Waker::wake);
+            wake_outbound(&self.0, &mut state);
         }
         Poll::Ready(Ok(len))
     }
@@ -101,7 +109,7 @@ impl Duplex for Top {
             return Poll::Ready(Ok(()));
         }
         state.outbox_end = true;
-        state.outbound.take().into_iter().for_each(Waker::wake);
+        wake_outbound(&self.0, &mut state);
         state.giver = Some(cx.waker().clone());
         Poll::Pending
     }
@@ -133,6 +141,10 @@ impl Duplex for Top {
     fn wire_active(&self) -> Option<Instant> {
         let active = self.0.lock().active;
         Some(self.0.sockets.active().map_or(active, |other| active.max(other)))
+    }
+
+    fn note_idle(&mut self) {
+        self.0.lock().is_idle = true;
     }
 
     fn is_over(&self) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use conn::{Conn, Shape};
 use gate::{Action, Gatekeeper};
@@ -14,6 +14,8 @@ use plan::Filters;
 use plan::lua::Argument;
 use sha2::{Digest, Sha256};
 
+use super::clock::Clock;
+use super::code::Origin;
 use super::driver::Driver;
 use super::duplex::Top;
 use super::find::{self, Found, SearchPath};
@@ -22,6 +24,7 @@ use super::link::{Facts, Link};
 use super::native::{self, Current, Log, Shared};
 use super::network::Network;
 use super::opening::Opening;
+use super::residents::Residents;
 use super::{bytes_library, library, options};
 use crate::source::plain;
 
@@ -83,6 +86,22 @@ impl Engine {
         engine.with(filters, path, datagrams)
     }
 
+    /// As [`Engine::load`], with a clock of its own and no gate.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_on(
+        clock: Clock,
+        filters: &Filters,
+        path: &SearchPath,
+        datagrams: bool,
+        log: Log,
+    ) -> Result<Self, String> {
+        let shared = Shared { log, clock, ..Shared::new(filters.limits) };
+        let engine = Self::empty(Arc::new(shared), path).map_err(|error| broken(&error))?;
+        engine.with(filters, path, datagrams)
+    }
+
     /// Loads the stack.
     pub(super) fn with(
         mut self,
@@ -131,13 +150,18 @@ impl Engine {
 
     pub(super) fn empty(shared: Arc<Shared>, path: &SearchPath) -> mlua::Result<Self> {
         let lua = crate::ffi::for_filters();
-        let memory = usize::try_from(shared.limits.memory).unwrap_or(0);
-        let machine = sys::memory::available().unwrap_or(0);
-        lua.set_memory_limit(if memory == 0 { machine } else { memory })?;
+        lua.set_memory_limit(shared.memory)?;
         lua.gc_set_mode(mlua::state::GcMode::Generational(Default::default()));
         let flags = lua.create_table()?;
         let native = lua.create_table()?;
         native.raw_set("bytes", bytes_library::make(&lua)?)?;
+        for (name, text) in [
+            ("waiting", include_str!("waiting.lua")),
+            ("reader", include_str!("reader.lua")),
+            ("nse", include_str!("nse.lua")),
+        ] {
+            native.raw_set(name, lua.load(text).set_name("=ncat").into_function()?)?;
+        }
         native::add(&lua, &native, &shared)?;
         library::add(&lua, &native, &shared)?;
         let net = lua.load(include_str!("net.lua")).set_name("=ncat");
@@ -225,13 +249,7 @@ impl Engine {
         slice: Duration,
         f: impl FnOnce() -> mlua::Result<T>,
     ) -> mlua::Result<T> {
-        *self.shared.current() = Some(Current {
-            link: link.cloned(),
-            coroutine: 0,
-            waker: Waker::noop().clone(),
-            since: Instant::now(),
-            slice,
-        });
+        *self.shared.current() = Some(Current::new(link.cloned(), 0, Waker::noop().clone(), slice));
         let result = f();
         *self.shared.current() = None;
         result
@@ -253,8 +271,7 @@ impl Engine {
         let keep = || {
             state.raw_set("name", &name[..])?;
             self.tables.raw_push(&table)?;
-            self.arguments.raw_push(args)?;
-            self.lua.set_named_registry_value("top", &name[..])
+            self.arguments.raw_push(args)
         };
         keep().map_err(|error| self.not_loaded(file, &error))?;
         self.prototypes.push(Prototype { name, file: file.clone() });
@@ -363,7 +380,12 @@ impl Engine {
 
     fn link(&self, facts: Facts, shape: Shape, conn: Option<Conn>) -> Arc<Link> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let link = Arc::new(Link::new(id, facts, shape, conn));
+        let top = Origin {
+            layer: self.prototypes.len(),
+            filter: self.prototypes.last().map(|top| top.name.clone()),
+            method: "",
+        };
+        let link = Arc::new(Link { top, ..Link::new(id, facts, shape, conn) });
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.insert(id, Arc::clone(&link));
         link
@@ -385,6 +407,11 @@ impl Engine {
         (Opening::new(Arc::clone(&link)), Driver::new(Arc::clone(self), link))
     }
 
+    /// What runs that belongs to no connection; to be run once, beside everything else.
+    pub fn residents(self: &Arc<Self>) -> Residents {
+        Residents::new(Arc::clone(self))
+    }
+
     /// Waits until every connection's filters have ended.
     pub async fn ended(&self) {
         loop {
@@ -396,12 +423,21 @@ impl Engine {
         }
     }
 
-    /// The prototype whose file a message of Lua's begins with, and the rest of it.
-    pub(super) fn blamed<'a>(&self, text: &'a str) -> Option<(&str, &'a str)> {
-        self.prototypes.iter().rev().find_map(|prototype| {
+    /// The layer and name of the prototype whose file a message of Lua's begins with, and the rest of it.
+    pub(super) fn blamed<'a>(&self, text: &'a str) -> Option<(usize, &str, &'a str)> {
+        self.prototypes.iter().enumerate().rev().find_map(|(at, prototype)| {
             let rest = text.strip_prefix(&prototype.file[..])?.strip_prefix(':')?;
-            Some((&prototype.name[..], rest))
+            Some((at + 1, &prototype.name[..], rest))
         })
+    }
+
+    /// Has the filters of every connection say good-bye: the program ends.
+    pub fn exit(&self) {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        for link in live.values() {
+            link.lock().exits = true;
+            link.driver.ring();
+        }
     }
 
     /// The instances of one connection.

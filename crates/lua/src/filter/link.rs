@@ -13,8 +13,9 @@ use std::task::{Context, Wake, Waker};
 use bytes::Bytes;
 use conn::{Conn, ConnInfo, Shape};
 
-use super::code::{Failure, Fault};
+use super::code::{Failure, Fault, Origin, Trouble};
 use super::grace::Grace;
+use super::owner::Owner;
 use super::socket::Sockets;
 use super::wire::Wire;
 
@@ -127,24 +128,33 @@ pub(crate) struct State {
     pub(crate) posts: VecDeque<(mlua::Table, mlua::LuaString, usize)>,
     pub(crate) posted: Option<Waker>,
     pub(crate) post_bytes: usize,
+    /// One of them is on its way.
+    pub(crate) is_posting: bool,
     pub(crate) opener: Option<Waker>,
     pub(crate) fault: Option<Fault>,
     /// A send that failed, for the session.
     pub(crate) failed: Option<io::Error>,
     /// A script wants the end.
     pub(crate) is_stopped: bool,
-    /// The session has gone.
+    /// The session has gone; before that, nothing moved for the time of `-i`.
     pub(crate) is_left: bool,
-    /// Coroutines that are to be run from now on.
-    pub(crate) spawned: Vec<mlua::Function>,
+    pub(crate) is_idle: bool,
+    /// The program ends.
+    pub(crate) exits: bool,
+    /// Why the session was told of a failure.
+    pub(crate) trouble: Option<Trouble>,
 }
 
 pub(crate) struct Link {
     pub(crate) id: u64,
     pub(crate) facts: Facts,
     pub(crate) state: Mutex<State>,
+    /// The filter next to the user.
+    pub(crate) top: Origin,
     /// Wakes the driver.
     pub(crate) driver: Arc<Bell>,
+    /// Tasks and timers.
+    pub(crate) owner: Arc<Owner>,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
     /// Connections that this one's filters have made for themselves.
@@ -222,15 +232,21 @@ impl Link {
             posts: VecDeque::new(),
             posted: None,
             post_bytes: 0,
+            is_posting: false,
             opener: None,
             fault: None,
             failed: None,
             is_stopped: false,
             is_left: false,
-            spawned: Vec::new(),
+            is_idle: false,
+            exits: false,
+            trouble: None,
         };
-        let (driver, bytes_in, bytes_out, sockets) = Default::default();
-        Self { id, facts, state: Mutex::new(state), driver, bytes_in, bytes_out, sockets }
+        let driver = Arc::default();
+        let (bytes_in, bytes_out, top, sockets) = Default::default();
+        let owner = Owner::new(Arc::clone(&driver));
+        let state = Mutex::new(state);
+        Self { id, facts, top, state, driver, owner, bytes_in, bytes_out, sockets }
     }
 
     /// What there is to know of the two ends of a connection that was made.
@@ -266,6 +282,24 @@ impl State {
             self.inbox_end = Some(end);
         }
         self.wake_session();
+    }
+
+    /// A filter has failed the connection; the session learns of it.
+    pub(crate) fn fail(&mut self, fault: Fault) {
+        let Fault { line, code, origin, .. } = fault.clone();
+        self.trouble.get_or_insert(Trouble { code, message: line, origin });
+        let fault = self.fault.get_or_insert(fault).clone();
+        self.inbox_end = Some(Err(io::Error::other(fault)));
+        self.wake_session();
+    }
+
+    /// A failure that a filter passed on, for the session.
+    pub(crate) fn fail_as(&mut self, failure: &Failure, origin: Origin) -> io::Error {
+        let is_wire =
+            self.cause.as_ref().is_some_and(|cause| Failure::from(cause).code == failure.code);
+        let origin = if is_wire { Origin::wire(origin.method) } else { origin };
+        self.trouble.get_or_insert_with(|| Trouble::of(failure, origin));
+        self.error_of(failure)
     }
 
     pub(crate) fn wake_session(&mut self) {

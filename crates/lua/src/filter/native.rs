@@ -1,7 +1,7 @@
 //! What scripts' blocking calls end in. Each function tries once; `false` as its first result means that
 //! it would wait, and then the coroutine is woken when trying again is worth it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -9,10 +9,17 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use mlua::{Lua, LuaString, MultiValue, Table, UserData, UserDataRef, Value};
 
-use super::code::Failure;
+use super::clock::Clock;
+use super::code::{Failure, Origin, Trouble};
 use super::link::Link;
 use super::network::Network;
+use super::owner::Owner;
 use super::socket::Sockets;
+
+/// Calls that are served at once before others have their turn.
+const CALLS_MAX: u32 = 64;
+/// Bytes that are moved at once before others have their turn.
+const MOVED_MAX: usize = 1 << 20;
 
 /// What a script knows a connection by.
 pub(crate) struct Handle(pub(crate) Arc<Link>);
@@ -27,6 +34,23 @@ pub(crate) struct Current {
     pub(crate) waker: Waker,
     pub(crate) since: Instant,
     pub(crate) slice: Duration,
+    /// Calls that need not wait, and the bytes they moved, in this turn.
+    calls: u32,
+    moved: usize,
+    /// It has had its share.
+    pub(crate) gave_way: bool,
+}
+
+impl Current {
+    pub(crate) fn new(
+        link: Option<Arc<Link>>,
+        coroutine: u64,
+        waker: Waker,
+        slice: Duration,
+    ) -> Self {
+        let (calls, moved, gave_way) = Default::default();
+        Self { link, coroutine, waker, since: Instant::now(), slice, calls, moved, gave_way }
+    }
 }
 
 /// Where scripts' words go: level, name, connection (0: none), text.
@@ -37,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) current: Mutex<Option<Current>>,
     pub(crate) limits: plan::lua::FilterLimits,
     pub(crate) log: Log,
+    pub(crate) clock: Clock,
     pub(crate) gate: gate::Gatekeeper,
     pub(crate) files: super::files::Files,
     pub(crate) ledger: Arc<super::ledger::Ledger>,
@@ -46,21 +71,41 @@ pub(crate) struct Shared {
     pub(crate) dials_anybody: AtomicBool,
     /// Sockets that belong to no connection.
     pub(crate) sockets: Sockets,
+    /// The number of the next coroutine; 0 is what runs outside any.
+    pub(crate) coroutines: AtomicU64,
+    /// What belongs to no connection.
+    pub(crate) process: Arc<Owner>,
+    /// What a state and its native objects may hold, in bytes (0: nobody knows), and what objects do.
+    pub(crate) memory: usize,
+    pub(crate) held: AtomicUsize,
+    pub(crate) is_held_changed: AtomicBool,
 }
 
 impl Shared {
-    /// What says nothing to anybody and opens what it likes.
+    /// What says nothing to anybody and opens what it likes, on the real clock.
     pub(crate) fn new(limits: plan::lua::FilterLimits) -> Self {
+        let process = Owner::new(Arc::default());
+        let memory = match usize::try_from(limits.memory).unwrap_or(usize::MAX) {
+            0 => sys::memory::available().unwrap_or(0),
+            memory => memory,
+        };
+        let (held, is_held_changed) = Default::default();
         Self {
             current: Mutex::new(None),
             limits,
             log: Box::new(|_, _, _, _| {}),
+            clock: Clock::real(),
             gate: gate::Gatekeeper::open(),
             files: super::files::Files::default(),
             ledger: Arc::default(),
             network: OnceLock::new(),
             dials_anybody: AtomicBool::new(false),
             sockets: Sockets::default(),
+            coroutines: AtomicU64::new(1),
+            process,
+            memory,
+            held,
+            is_held_changed,
         }
     }
 
@@ -80,12 +125,42 @@ impl Shared {
         Ok(self.turn()?.1)
     }
 
-    /// Outside a connection nobody would ever go on with a call that waits; Lua's words for the same.
+    /// Outside a coroutine nobody would ever go on with a call that waits; Lua's words for the same.
     pub(crate) fn may_wait(&self) -> mlua::Result<()> {
-        if self.current().as_ref().is_none_or(|current| current.link.is_none()) {
+        if self.current().as_ref().is_none_or(|current| current.coroutine == 0) {
             return Err(lost("attempt to yield from outside a coroutine"));
         }
         Ok(())
+    }
+
+    /// Whose tasks and timers are made now.
+    pub(crate) fn owner(&self) -> Arc<Owner> {
+        let current = self.current();
+        let link = current.as_ref().and_then(|current| current.link.as_ref());
+        Arc::clone(link.map_or(&self.process, |link| &link.owner))
+    }
+
+    /// Notes a call that did not have to wait.
+    pub(crate) fn spend(&self, bytes: usize) {
+        if let Some(current) = self.current().as_mut() {
+            current.calls += 1;
+            current.moved += bytes;
+        }
+    }
+
+    /// Whether the coroutine has something left of its turn; if not it is woken at once, and others run
+    /// before it.
+    pub(crate) fn has_share(&self) -> bool {
+        let mut current = self.current();
+        let Some(current) = current.as_mut().filter(|current| current.coroutine != 0) else {
+            return true;
+        };
+        if current.calls < CALLS_MAX && current.moved < MOVED_MAX {
+            return true;
+        }
+        current.gave_way = true;
+        current.waker.wake_by_ref();
+        false
     }
 
     pub(crate) fn chunk_max(&self) -> usize {
@@ -135,12 +210,15 @@ fn recv(lua: &Lua, shared: &Shared, link: &Link, max: Value) -> mlua::Result<Ans
     };
     let (coroutine, waker) = shared.turn()?;
     let mut state = link.lock();
-    let piece = match state.poll_take(&mut Context::from_waker(&waker), coroutine, max) {
+    let has_share = shared.has_share();
+    let mut cx = Context::from_waker(&waker);
+    let piece = match state.poll_take(&mut cx, coroutine, max, has_share) {
         Poll::Pending => return Ok(WOULD_WAIT),
         Poll::Ready(Err(failure)) => return Ok(failed(&failure)),
         Poll::Ready(Ok(piece)) => piece,
     };
     drop(state);
+    shared.spend(piece.len());
     link.bytes_in.fetch_add(piece.len() as u64, Ordering::Relaxed);
     Ok((Value::String(lua.create_string(&piece)?), None, None))
 }
@@ -174,7 +252,9 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
     }
     let mut cx = Context::from_waker(&waker);
     let _ = state.poll_flush(&mut cx);
-    let sent = state.poll_sent(&mut cx, ticket);
+    shared.spend(data.len());
+    let has_share = shared.has_share();
+    let sent = if has_share { state.poll_sent(&mut cx, ticket) } else { Poll::Pending };
     drop(state);
     if sent.is_pending() {
         // The driver goes on with it; the ticket is what the coroutine asks with.
@@ -228,10 +308,6 @@ impl std::fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-struct Pause(Mutex<std::pin::Pin<Box<tokio::time::Sleep>>>);
-
-impl UserData for Pause {}
-
 /// Adds the functions of this module to `native`.
 pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
     macro_rules! function {
@@ -260,27 +336,45 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         if !is_full {
             state.post_bytes += len;
             state.posts.push_back((instance, data, len));
-            state.posted.take().into_iter().for_each(Waker::wake);
+            drop(state);
+            h.0.driver.ring();
         }
         Ok(!is_full)
     });
     function!("next_post", s, _lua, h: On<'_>, {
-        let (_, waker) = s.turn()?;
         let mut state = h.0.lock();
+        let _ = &s;
+        state.is_posting = true;
         Ok(match state.posts.pop_front() {
             Some((instance, data, len)) => {
                 state.post_bytes -= len;
                 (Value::Table(instance), Value::String(data))
             }
             None => {
-                state.posted = Some(waker);
-                (Value::Boolean(false), Value::Nil)
+                state.is_posting = false;
+                state.posted.take().into_iter().for_each(Waker::wake);
+                (Value::Nil, Value::Nil)
             }
         })
     });
-    function!("stop", s, _lua, h: On<'_>, {
+    function!("post_ended", s, _lua, h: On<'_>, {
+        let (_, waker) = s.turn()?;
+        let mut state = h.0.lock();
+        let waits = state.is_posting || !state.posts.is_empty();
+        if waits {
+            state.posted = Some(waker);
+        }
+        Ok(!waits)
+    });
+    function!("stop", s, _lua, (h, detail): (On<'_>, Option<String>), {
         let _ = &s;
-        h.0.lock().is_stopped = true;
+        let mut state = h.0.lock();
+        state.is_stopped = true;
+        if let Some(detail) = detail {
+            let origin = Origin { method: "close", ..h.0.top.clone() };
+            state.trouble.get_or_insert(Trouble { code: "ERROR", message: detail, origin });
+        }
+        drop(state);
         h.0.driver.ring();
         Ok(true)
     });
@@ -288,25 +382,6 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         let _ = &s;
         let count = if which == "bytes_in" { &h.0.bytes_in } else { &h.0.bytes_out };
         Ok(count.load(Ordering::Relaxed))
-    });
-    function!("spawn", s, _lua, task: mlua::Function, {
-        let link = s.current().as_ref().and_then(|current| current.link.clone());
-        let link = link.ok_or_else(|| lost("tasks belong to a connection"))?;
-        link.lock().spawned.push(task);
-        link.driver.ring();
-        Ok(true)
-    });
-    function!("sleep", s, _lua, seconds: f64, {
-        s.may_wait()?;
-        let time = Duration::try_from_secs_f64(seconds.max(0.0));
-        let time = time.map_err(|_| lost("sleep was given a time that is none"))?;
-        Ok(Pause(Mutex::new(Box::pin(tokio::time::sleep(time)))))
-    });
-    function!("slept", s, _lua, pause: UserDataRef<Pause>, {
-        let (_, waker) = s.turn()?;
-        let mut pause = pause.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut cx = Context::from_waker(&waker);
-        Ok(matches!(std::future::Future::poll(pause.as_mut(), &mut cx), Poll::Ready(())))
     });
     function!("log", s, _lua, (level, name, text): (LuaString, LuaString, LuaString), {
         let id = s.current().as_ref().and_then(|c| c.link.as_ref().map(|link| link.id));
@@ -319,22 +394,16 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         );
         Ok(())
     });
-    let began = Instant::now();
-    function!("now", s, _lua, (): (), {
-        let _ = &s;
-        Ok(began.elapsed().as_secs_f64())
-    });
-    function!("time", s, _lua, (): (), {
-        let _ = &s;
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Ok(now.map_or(0.0, |time| time.as_secs_f64()))
-    });
+    function!("now", s, _lua, (): (), Ok(s.clock.now().as_secs_f64()));
+    function!("time", s, _lua, (): (), Ok(s.clock.time().as_secs_f64()));
     function!("note", s, _lua, (h, method, text): (On<'_>, String, LuaString), {
         let text = format!("{method}: {}", text.to_string_lossy());
         (s.log)("debug", "filter", h.0.id, &text);
         Ok(())
     });
     native.raw_set("version", env!("CARGO_PKG_VERSION"))?;
+    super::waiting::add(lua, native, shared)?;
+    super::buffer::add(lua, native, shared)?;
     super::contract::add(lua, native, shared)?;
     super::dial::add(lua, native, shared)?;
     super::socket::add(lua, native, shared)

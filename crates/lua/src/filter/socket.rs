@@ -114,10 +114,12 @@ impl Outgoing {
         cx: &Context<'_>,
         coroutine: u64,
         max: usize,
+        has_share: bool,
     ) -> Poll<Result<Bytes, Failure>> {
         self.readers.join(cx.waker());
         let waker = Waker::from(Arc::clone(&self.readers));
-        self.lock().poll_take(&mut Context::from_waker(&waker), coroutine, max)
+        let mut cx = Context::from_waker(&waker);
+        self.lock().poll_take(&mut cx, coroutine, max, has_share)
     }
 
     /// Ends it. What the transport takes at once is still sent, and its end told.
@@ -222,10 +224,14 @@ fn recv(lua: &Lua, shared: &Shared, socket: &Outgoing, max: &Value) -> mlua::Res
         _ => usize::MAX,
     };
     let (coroutine, waker) = shared.turn()?;
-    Ok(match socket.poll_take(&Context::from_waker(&waker), coroutine, max) {
+    let has_share = shared.has_share();
+    Ok(match socket.poll_take(&Context::from_waker(&waker), coroutine, max, has_share) {
         Poll::Pending => WOULD_WAIT,
         Poll::Ready(Err(failure)) => failed(&failure),
-        Poll::Ready(Ok(piece)) => (Value::String(lua.create_string(&piece)?), None, None),
+        Poll::Ready(Ok(piece)) => {
+            shared.spend(piece.len());
+            (Value::String(lua.create_string(&piece)?), None, None)
+        }
     })
 }
 

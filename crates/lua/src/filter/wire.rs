@@ -107,17 +107,19 @@ impl Wire {
         Poll::Ready(())
     }
 
-    /// The next piece, of a stream at most `max` bytes; for one coroutine at a time.
+    /// The next piece, of a stream at most `max` bytes; for one coroutine at a time, which waits where
+    /// it has no share of the time left (`has_share`).
     pub(crate) fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
         coroutine: u64,
         max: usize,
+        has_share: bool,
     ) -> Poll<Result<Bytes, Failure>> {
         if self.reader.is_some_and(|reader| reader != coroutine) {
             return Poll::Ready(Err(Failure::new("BUSY", "")));
         }
-        if self.poll_receive(cx, READ_MAX).is_pending() {
+        if !has_share || self.poll_receive(cx, READ_MAX).is_pending() {
             self.reader = Some(coroutine);
             self.read_waker = Some(cx.waker().clone());
             return Poll::Pending;
