@@ -131,7 +131,8 @@ impl Duplex for Top {
     }
 
     fn is_answering(&self) -> bool {
-        self.0.lock().conn.as_ref().is_some_and(Conn::is_answering)
+        let answers = self.0.lock().conn.as_ref().is_some_and(Conn::is_answering);
+        answers || (!self.0.lock().is_there() && self.0.sockets.are_answering())
     }
 
     fn paced(&self) -> Paced {
@@ -161,9 +162,13 @@ impl Duplex for Top {
     }
 
     fn undelivered(&self) -> io::Result<Option<usize>> {
+        // Without a root it is filters' own connections that all goes by.
+        let is_rooted = self.0.lock().is_there();
+        let elsewhere = if is_rooted { 0 } else { self.0.sockets.undelivered()? };
         let state = self.0.lock();
         let ours = state.outbox.as_ref().map_or(0, Bytes::len)
             + usize::from(state.in_send)
+            + elsewhere
             + state.sending.iter().map(Bytes::len).sum::<usize>();
         let below = state.conn.as_ref().map_or(Ok(Some(0)), Conn::undelivered)?;
         Ok(below.map(|below| below + ours).or((ours > 0).then_some(ours)))

@@ -3,6 +3,7 @@
 //!
 //! Nobody drives them: whoever waits for one polls it, and all who wait are woken together.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -157,6 +158,21 @@ impl Sockets {
 
     pub(crate) fn close(&self) {
         self.all().iter().for_each(|socket| socket.close());
+    }
+
+    /// Bytes that the systems at the other ends have not acknowledged.
+    pub(crate) fn undelivered(&self) -> io::Result<usize> {
+        let left = |socket: &Arc<Outgoing>| {
+            let wire = socket.lock();
+            wire.conn.as_ref().map_or(Ok(None), Conn::undelivered)
+        };
+        self.all().iter().map(left).try_fold(0, |sum, one| Ok(sum + one?.unwrap_or(0)))
+    }
+
+    /// Whether one of those systems answers.
+    pub(crate) fn are_answering(&self) -> bool {
+        let answers = |wire: &Wire| wire.conn.as_ref().is_some_and(Conn::is_answering);
+        self.all().iter().any(|socket| answers(&socket.lock()))
     }
 
     /// When bytes last moved on one of them.
