@@ -7,6 +7,7 @@
 mod serve_support;
 
 mod bundled;
+mod capabilities;
 mod chat;
 mod contract;
 mod elsewhere;
@@ -14,6 +15,7 @@ mod ends;
 mod examples;
 mod guide;
 mod interplay;
+mod library;
 mod loading;
 mod modes;
 mod order;
@@ -26,6 +28,7 @@ mod peer;
 #[allow(dead_code, reason = "not all of it is used here")]
 #[path = "../tls/pki.rs"]
 mod pki;
+mod sessions;
 mod stack;
 #[cfg(feature = "tls")]
 mod upgrade;

@@ -23,7 +23,7 @@ use crate::filter::native::Shared;
 use crate::filter::opening::Step;
 
 /// What a run may take of real time.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was seen.
 #[derive(Default)]
@@ -117,6 +117,8 @@ async fn begin(
         let (conn, driver) = engine.wrap(far.conn(shape), facts);
         return Ok(Ok(Side { far, conn: Some(conn), driver, is_driven: true }));
     }
+    // Whoever is dialled talks at once.
+    far.open();
     let facts = Facts { mode: "connect", target: case.connect.clone(), ..facts };
     let (mut opening, mut driver) = engine.open(facts, shape);
     let mut is_driven = true;
