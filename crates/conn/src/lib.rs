@@ -179,14 +179,14 @@ pub trait Duplex: Send {
         Paced::default()
     }
 
+    /// The connection is about to be let go of because nothing moved (`-i`), for who tells others why.
+    fn note_idle(&mut self) {}
+
     /// When bytes last moved on the wire, where what moves there is not what passes here: a stage may
     /// swallow bytes, and make up others. `None` when all there is passes here.
     fn wire_active(&self) -> Option<Instant> {
         None
     }
-
-    /// The connection is about to be let go of because nothing moved (`-i`), for who tells others why.
-    fn note_idle(&mut self) {}
 
     /// Whether the connection is over in both directions, which a receive may never say once we have
     /// ended ours (SCTP). What arrived before may still wait to be received.
@@ -429,21 +429,21 @@ impl Conn {
         }
     }
 
-    /// See [`Duplex::wire_active`].
-    pub fn wire_active(&self) -> Option<Instant> {
-        match &self.body {
-            #[cfg(unix)]
-            Body::Plain(_) => None,
-            Body::Wrapped(duplex) => duplex.wire_active(),
-        }
-    }
-
     /// See [`Duplex::note_idle`].
     pub fn note_idle(&mut self) {
         match &mut self.body {
             #[cfg(unix)]
             Body::Plain(_) => {}
             Body::Wrapped(duplex) => duplex.note_idle(),
+        }
+    }
+
+    /// See [`Duplex::wire_active`].
+    pub fn wire_active(&self) -> Option<Instant> {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => None,
+            Body::Wrapped(duplex) => duplex.wire_active(),
         }
     }
 

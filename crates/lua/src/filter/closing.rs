@@ -42,9 +42,8 @@ impl Driver {
         let state = self.link.lock();
         let trouble = state.trouble.clone();
         let is_there = state.is_there() || self.link.sockets.are_open();
-        let is_there = is_there && !state.shut;
+        let shuts = is_there && !state.shut && matches!(reason, "done" | "eof");
         drop(state);
-        let shuts = is_there && matches!(reason, "done" | "eof");
         let info = trouble.map(|trouble| self.info(&trouble)).transpose()?;
         self.limit(engine.shared.limits.close);
         let args = (&self.handle, instances, info, reason, shuts);

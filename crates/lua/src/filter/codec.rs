@@ -221,7 +221,9 @@ pub(super) fn make(lua: &Lua, shared: &Arc<Shared>) -> mlua::Result<Table> {
 fn level(options: &Option<Table>, without: i64, most: i64) -> mlua::Result<u32> {
     let level = number(options, "level", without)?;
     if level > most {
-        return Err(mlua::Error::runtime(format!("\"level\" must be at most {most} (got {level})")));
+        return Err(mlua::Error::runtime(format!(
+            "\"level\" must be at most {most} (got {level})"
+        )));
     }
     Ok(u32::try_from(level).unwrap_or(0))
 }

@@ -159,7 +159,9 @@ mod tests {
         ] {
             assert_eq!(hex(&hash(algorithm, b"abc").unwrap()), wanted);
         }
-        assert!(hex(&hash("sha512", b"abc").unwrap()).starts_with("ddaf35a193617abacc417349ae204131"));
+        assert!(
+            hex(&hash("sha512", b"abc").unwrap()).starts_with("ddaf35a193617abacc417349ae204131")
+        );
         assert!(hash("crc", b"").is_err());
         // RFC 4231, cases 2 and 6.
         assert_eq!(

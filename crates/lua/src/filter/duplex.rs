@@ -139,13 +139,13 @@ impl Duplex for Top {
         self.0.lock().conn.as_ref().map(Conn::paced).unwrap_or_default()
     }
 
+    fn note_idle(&mut self) {
+        self.0.lock().is_idle = true;
+    }
+
     fn wire_active(&self) -> Option<Instant> {
         let active = self.0.lock().active;
         Some(self.0.sockets.active().map_or(active, |other| active.max(other)))
-    }
-
-    fn note_idle(&mut self) {
-        self.0.lock().is_idle = true;
     }
 
     fn is_over(&self) -> bool {

@@ -81,12 +81,10 @@ impl Engine {
         log: Log,
         gate: Gatekeeper,
     ) -> Result<Self, String> {
-        let shared = Shared { log, gate, ..Shared::new(filters.limits) };
-        let engine = Self::empty(Arc::new(shared), path).map_err(|error| broken(&error))?;
-        engine.with(filters, path, datagrams)
+        Self::load_on(Clock::real(), filters, path, datagrams, log, gate)
     }
 
-    /// As [`Engine::load`], with a clock of its own and no gate.
+    /// As [`Engine::load`], with a clock of its own.
     ///
     /// # Errors
     /// As there.
@@ -96,8 +94,9 @@ impl Engine {
         path: &SearchPath,
         datagrams: bool,
         log: Log,
+        gate: Gatekeeper,
     ) -> Result<Self, String> {
-        let shared = Shared { log, clock, ..Shared::new(filters.limits) };
+        let shared = Shared { log, gate, clock, ..Shared::new(filters.limits) };
         let engine = Self::empty(Arc::new(shared), path).map_err(|error| broken(&error))?;
         engine.with(filters, path, datagrams)
     }
@@ -240,6 +239,15 @@ impl Engine {
 
     pub(super) fn entry<T: mlua::FromLua>(&self, name: &str) -> mlua::Result<T> {
         self.entries.raw_get(name)
+    }
+
+    /// Leaves the state what its native objects do not hold, where that has changed.
+    pub(super) fn limit_memory(&self) -> mlua::Result<()> {
+        let (limit, held) = (self.shared.memory, self.shared.ledger.total());
+        if limit > 0 && self.shared.held.swap(held, Ordering::Relaxed) != held {
+            self.lua.set_memory_limit(limit.saturating_sub(held).max(1))?;
+        }
+        Ok(())
     }
 
     /// Runs `f` outside any coroutine, so that it cannot wait.

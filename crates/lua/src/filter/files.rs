@@ -108,9 +108,7 @@ fn in_memory(
     let mut all = files.lock().unwrap_or_else(PoisonError::into_inner);
     Outcome::Opened(match what_for {
         For::Reading => match all.get(path) {
-            Some(text) => {
-                Open::Reader(BufReader::new(Box::new(io::Cursor::new(text.clone()))))
-            }
+            Some(text) => Open::Reader(BufReader::new(Box::new(io::Cursor::new(text.clone())))),
             None => return io::Error::from(io::ErrorKind::NotFound).into(),
         },
         For::Writing | For::Appending => {
@@ -226,7 +224,8 @@ pub(super) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
             "w" | "wb" => For::Writing,
             "a" | "ab" => For::Appending,
             other => {
-                let text = format!("open was given the mode {other:?}, expected \"r\", \"w\" or \"a\"");
+                let text =
+                    format!("open was given the mode {other:?}, expected \"r\", \"w\" or \"a\"");
                 return Err(mlua::Error::runtime(text));
             }
         };

@@ -70,7 +70,9 @@ pub(super) fn find(what: &str, path: &SearchPath) -> Result<Found, String> {
         return Ok(Found { source, directory: None, hides: false });
     }
     if let Some((name, feature)) = ABSENT.iter().find(|(name, _)| format!("{name}.lua") == file) {
-        let text = format!("This Ncat was built without {feature}; the filter \"{name}\" is not available");
+        let text = format!(
+            "This Ncat was built without {feature}; the filter \"{name}\" is not available"
+        );
         return Err(text);
     }
     let looked = path.0.iter().map(|dir| format!("{}, ", dir.display())).collect::<String>();

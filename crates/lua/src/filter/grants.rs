@@ -181,7 +181,10 @@ mod tests {
         assert!(place(&top.join("inner-not"), For::Reading).is_err());
         assert!(place(&inner.join("own"), For::Writing).is_err());
         grants.add_files(vec![top.join("secret")]);
-        assert_eq!(place(&top.join("secret"), For::Writing), Ok(Place::Anywhere(top.join("secret"))));
+        assert_eq!(
+            place(&top.join("secret"), For::Writing),
+            Ok(Place::Anywhere(top.join("secret")))
+        );
         assert!(Grants::new(&[Capability::Write(Some("/nonexistent".into()))]).is_err());
         let everywhere = Grants::new(&[Capability::Write(None)]).unwrap();
         assert!(everywhere.place(Path::new("/x"), For::Appending).is_ok());

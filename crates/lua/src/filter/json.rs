@@ -85,7 +85,8 @@ impl<'de> Visitor<'de> for Maker<'_> {
 
 fn decode(lua: &Lua, text: &[u8]) -> Result<Value, String> {
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = Maker { lua, depth: 0 }.deserialize(&mut reader).map_err(|error| error.to_string())?;
+    let value =
+        Maker { lua, depth: 0 }.deserialize(&mut reader).map_err(|error| error.to_string())?;
     reader.end().map_err(|error| error.to_string())?;
     Ok(value)
 }
@@ -127,7 +128,9 @@ impl Writer {
                 self.out.push('"');
                 Ok(())
             }
-            (Err(_), false) => unfit("a string is no UTF-8; {binary=\"hex\"} writes such in hexadecimal"),
+            (Err(_), false) => {
+                unfit("a string is no UTF-8; {binary=\"hex\"} writes such in hexadecimal")
+            }
         }
     }
 
@@ -196,7 +199,8 @@ pub(super) fn make(lua: &Lua, max: usize) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     let encode = move |lua: &Lua, (value, options): (Value, Option<Table>)| {
         let binary = options.map(|options| options.raw_get::<Value>("binary")).transpose()?;
-        let binary_as_hex = binary.is_some_and(|binary| binary.as_string().is_some_and(|kind| *kind == "hex"));
+        let binary_as_hex =
+            binary.is_some_and(|binary| binary.as_string().is_some_and(|kind| *kind == "hex"));
         let mut writer = Writer { out: String::new(), binary_as_hex, max };
         match writer.value(&value, 0) {
             Ok(()) => Ok((Some(lua.create_string(&writer.out)?), None, None)),

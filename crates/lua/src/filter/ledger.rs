@@ -9,6 +9,13 @@ use mlua::Lua;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger(AtomicUsize);
 
+impl Ledger {
+    /// What all objects hold, in bytes.
+    pub(super) fn total(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// What one object holds.
 #[derive(Debug)]
 pub(super) struct Charge {

@@ -6,9 +6,9 @@ use gate::Action;
 use mlua::{Lua, LuaString, StdLib, Table, UserDataRef};
 
 use super::files;
-use super::{bytes_text, codec, crypto, json};
 use super::grants::{Grants, Held};
 use super::native::Shared;
+use super::{bytes_text, codec, crypto, json};
 
 /// The most random bytes of a call.
 const RANDOM_MAX: usize = 1 << 20;
@@ -36,9 +36,8 @@ pub(super) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
     native.raw_set("json", json::make(lua, shared.chunk_max())?)?;
     let random = |lua: &Lua, count: i64| {
         let count = usize::try_from(count).ok().filter(|count| *count <= RANDOM_MAX);
-        let count = count.ok_or_else(|| {
-            mlua::Error::runtime(format!("random gives 0 to {RANDOM_MAX} bytes"))
-        })?;
+        let count = count
+            .ok_or_else(|| mlua::Error::runtime(format!("random gives 0 to {RANDOM_MAX} bytes")))?;
         let mut bytes = vec![0; count];
         sys::random::fill(&mut bytes).map_err(mlua::Error::external)?;
         lua.create_string(bytes)

@@ -39,7 +39,8 @@ pub fn list(filters: &Filters, path: &SearchPath, log: Log) -> Result<String, St
         });
     }
     let width = all.keys().map(String::len).max().unwrap_or(0);
-    let lines = all.iter().map(|(name, (about, from))| format!("{name:width$}  {about}  ({from})\n"));
+    let lines =
+        all.iter().map(|(name, (about, from))| format!("{name:width$}  {about}  ({from})\n"));
     Ok(lines.collect())
 }
 
@@ -47,7 +48,8 @@ pub fn list(filters: &Filters, path: &SearchPath, log: Log) -> Result<String, St
 fn scripts(directory: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-    let is_script = |path: &PathBuf| path.extension().is_some_and(|end| end == "lua") && path.is_file();
+    let is_script =
+        |path: &PathBuf| path.extension().is_some_and(|end| end == "lua") && path.is_file();
     let name = |path: PathBuf| path.file_stem().map(|name| name.to_string_lossy().into_owned());
     paths.filter(is_script).filter_map(name).collect()
 }

@@ -27,7 +27,6 @@ mod files;
 mod find;
 mod grace;
 mod grants;
-mod held;
 mod help;
 mod holder;
 mod job;

@@ -62,6 +62,14 @@ pub(crate) struct Shared {
     pub(crate) limits: plan::lua::FilterLimits,
     pub(crate) log: Log,
     pub(crate) clock: Clock,
+    /// The number of the next coroutine; 0 is what runs outside any.
+    pub(crate) coroutines: AtomicU64,
+    /// What belongs to no connection.
+    pub(crate) process: Arc<Owner>,
+    /// What a state and its native objects may hold, in bytes; 0: nobody knows.
+    pub(crate) memory: usize,
+    /// What of it the objects hold, as the state was last told.
+    pub(crate) held: AtomicUsize,
     pub(crate) gate: gate::Gatekeeper,
     pub(crate) files: super::files::Files,
     pub(crate) ledger: Arc<super::ledger::Ledger>,
@@ -71,41 +79,30 @@ pub(crate) struct Shared {
     pub(crate) dials_anybody: AtomicBool,
     /// Sockets that belong to no connection.
     pub(crate) sockets: Sockets,
-    /// The number of the next coroutine; 0 is what runs outside any.
-    pub(crate) coroutines: AtomicU64,
-    /// What belongs to no connection.
-    pub(crate) process: Arc<Owner>,
-    /// What a state and its native objects may hold, in bytes (0: nobody knows), and what objects do.
-    pub(crate) memory: usize,
-    pub(crate) held: AtomicUsize,
-    pub(crate) is_held_changed: AtomicBool,
 }
 
 impl Shared {
-    /// What says nothing to anybody and opens what it likes, on the real clock.
+    /// What says nothing to anybody and opens what it likes.
     pub(crate) fn new(limits: plan::lua::FilterLimits) -> Self {
-        let process = Owner::new(Arc::default());
         let memory = match usize::try_from(limits.memory).unwrap_or(usize::MAX) {
             0 => sys::memory::available().unwrap_or(0),
             memory => memory,
         };
-        let (held, is_held_changed) = Default::default();
         Self {
             current: Mutex::new(None),
             limits,
             log: Box::new(|_, _, _, _| {}),
             clock: Clock::real(),
+            coroutines: AtomicU64::new(1),
+            process: Owner::new(Arc::default()),
+            memory,
+            held: AtomicUsize::new(0),
             gate: gate::Gatekeeper::open(),
             files: super::files::Files::default(),
             ledger: Arc::default(),
             network: OnceLock::new(),
             dials_anybody: AtomicBool::new(false),
             sockets: Sockets::default(),
-            coroutines: AtomicU64::new(1),
-            process,
-            memory,
-            held,
-            is_held_changed,
         }
     }
 
@@ -118,19 +115,6 @@ impl Shared {
         let current = self.current();
         let current = current.as_ref().ok_or_else(|| lost("there is no event"))?;
         Ok((current.coroutine, current.waker.clone()))
-    }
-
-    /// How to wake whoever's turn it is.
-    pub(crate) fn waker(&self) -> mlua::Result<Waker> {
-        Ok(self.turn()?.1)
-    }
-
-    /// Outside a coroutine nobody would ever go on with a call that waits; Lua's words for the same.
-    pub(crate) fn may_wait(&self) -> mlua::Result<()> {
-        if self.current().as_ref().is_none_or(|current| current.coroutine == 0) {
-            return Err(lost("attempt to yield from outside a coroutine"));
-        }
-        Ok(())
     }
 
     /// Whose tasks and timers are made now.
@@ -161,6 +145,19 @@ impl Shared {
         current.gave_way = true;
         current.waker.wake_by_ref();
         false
+    }
+
+    /// How to wake whoever's turn it is.
+    pub(crate) fn waker(&self) -> mlua::Result<Waker> {
+        Ok(self.turn()?.1)
+    }
+
+    /// Outside a coroutine nobody would ever go on with a call that waits; Lua's words for the same.
+    pub(crate) fn may_wait(&self) -> mlua::Result<()> {
+        if self.turn()?.0 == 0 {
+            return Err(lost("attempt to yield from outside a coroutine"));
+        }
+        Ok(())
     }
 
     pub(crate) fn chunk_max(&self) -> usize {
@@ -210,9 +207,14 @@ fn recv(lua: &Lua, shared: &Shared, link: &Link, max: Value) -> mlua::Result<Ans
     };
     let (coroutine, waker) = shared.turn()?;
     let mut state = link.lock();
-    let has_share = shared.has_share();
-    let mut cx = Context::from_waker(&waker);
-    let piece = match state.poll_take(&mut cx, coroutine, max, has_share) {
+    if !shared.has_share() {
+        // Whoever comes later is still the second.
+        return Ok(match state.claim(coroutine) {
+            Ok(()) => WOULD_WAIT,
+            Err(failure) => failed(&failure),
+        });
+    }
+    let piece = match state.poll_take(&mut Context::from_waker(&waker), coroutine, max) {
         Poll::Pending => return Ok(WOULD_WAIT),
         Poll::Ready(Err(failure)) => return Ok(failed(&failure)),
         Poll::Ready(Ok(piece)) => piece,
@@ -252,11 +254,11 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
     }
     let mut cx = Context::from_waker(&waker);
     let _ = state.poll_flush(&mut cx);
-    shared.spend(data.len());
-    let has_share = shared.has_share();
-    let sent = if has_share { state.poll_sent(&mut cx, ticket) } else { Poll::Pending };
+    let sent = state.poll_sent(&mut cx, ticket);
     drop(state);
-    if sent.is_pending() {
+    shared.spend(data.len());
+    let gives_way = matches!(sent, Poll::Ready(Ok(()))) && !shared.has_share();
+    if sent.is_pending() || gives_way {
         // The driver goes on with it; the ticket is what the coroutine asks with.
         link.driver.ring();
         return Ok((Value::Boolean(false), None, Some(ticket.to_string())));

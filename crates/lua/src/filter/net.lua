@@ -1,22 +1,23 @@
 -- Sockets of filters' own, and what a root can do besides the methods of the chain. Called once with the
 -- native functions and what the prelude keeps to itself.
-local native, kit = ...
-local PENDING, HANDLE, setmetatable, reader = kit.PENDING, kit.HANDLE, kit.setmetatable, kit.reader
+local native, PENDING, HANDLE, setmetatable = ...
 
 local error, type, select, next, rawget = error, type, select, next, rawget
 local yield, create, resume = coroutine.yield, coroutine.create, coroutine.resume
 local close, status = coroutine.close, coroutine.status
-local pack, unpack = table.pack, table.unpack
+local pack, unpack, concat, find, sub = table.pack, table.unpack, table.concat, string.find, string.sub
+
+-- One coroutine reads at a time, until it has something or goes no further.
+local CLAIM = {__close = function(claim) native.give_up(claim[1]) end}
+local reads = {[native.recv] = true, [native.socket_recv] = true}
 
 -- Tries again whenever there is a reason to, as long as the limit of this object allows.
 local function waiting(handle, try, ...)
+  local claim <close> = reads[try] and setmetatable({handle}, CLAIM) or nil
   local patience = native.patience(handle)
   local limit = patience and native.alarm("set_timeout", patience)
   while true do
-    if limit and native.rang(limit) then
-      native.give_up(handle)
-      return nil, "TIMEOUT"
-    end
+    if limit and native.rang(limit) then return nil, "TIMEOUT" end
     yield(PENDING)
     local done, code, detail = try(handle, ...)
     if done ~= false then return done, code, detail end
@@ -58,48 +59,7 @@ local function waits(try)
   end
 end
 
--- Where a socket keeps the reader through which it is read as NSE has it.
-local READER = {}
-
--- Whoever reads has the socket for itself, until it has something or is cancelled.
-local CLAIM = {__close = function(claim) native.give_up(claim[HANDLE]) end}
-
--- What comes, whatever the reader has.
-local below = {}
-local BELOW = {__index = below, __metatable = false, __name = "socket"}
-
-function below:recv(max)
-  local handle = self[HANDLE]
-  local data, code, detail = native.socket_recv(handle, max)
-  if data ~= false then return data, code, detail end
-  local claim <close> = setmetatable({[HANDLE] = handle}, CLAIM)
-  data, code, detail = waiting(handle, native.socket_recv, max)
-  return data, code, detail
-end
-
-local function reader_of(self)
-  local made = rawget(self, READER)
-  if not made then
-    made = reader.new(setmetatable({[HANDLE] = self[HANDLE]}, BELOW))
-    self[READER] = made
-  end
-  return made
-end
-
-function methods:recv(max)
-  local made = rawget(self, READER)
-  if made and made:buffered() > 0 then return made:some(max) end
-  return below.recv(self, max)
-end
-
-native.nse(native, reader)(methods, reader_of)
-
--- What its reader has is received again by whoever is next.
-local function put_back(self)
-  local made = rawget(self, READER)
-  if made and made:buffered() > 0 then native.unread(self[HANDLE], made:some()) end
-end
-
+methods.recv = waits(native.socket_recv)
 methods.shutdown = waits(native.socket_shutdown)
 
 function methods:send(data)
@@ -122,7 +82,6 @@ function methods:connect(host, port, how)
   if type(how) == "string" then options = {proto = how} end
   if type(host) == "table" then host = host.ip or host.targetname or host.name end
   if type(port) == "table" then port, options = port.number, {proto = port.protocol} end
-  self[READER] = nil
   return await(native.dial(self[HANDLE], host, port, options))
 end
 
@@ -148,10 +107,60 @@ local certificate = both("get_ssl_certificate", function(self)
   return info and info.peer
 end)
 local start_tls = both("start_tls", function(self, options)
-  put_back(self)
   return await(native.start_tls(self[HANDLE], options))
 end)
 methods.reconnect_ssl = start_tls
+
+-- NSE's reads: true and data, or nil and a code. What is read too far is read again.
+local function gather(self, is_enough)
+  local pieces, held = {}, ""
+  while true do
+    local data, code, detail = self:recv()
+    if not data then
+      if #held > 0 then native.unread(self[HANDLE], held) end
+      return nil, code, detail
+    end
+    pieces[#pieces + 1] = data
+    held = concat(pieces)
+    pieces = {held}
+    local from, to = is_enough(held)
+    if from then return held, from, to end
+  end
+end
+
+function methods:receive()
+  local data, code, detail = self:recv()
+  if not data then return nil, code, detail end
+  return true, data
+end
+
+function methods:receive_bytes(count)
+  local data, code, detail = gather(self, function(held) return #held >= count end)
+  if not data then return nil, code, detail end
+  return true, data
+end
+
+function methods:receive_lines(count)
+  local data, code, detail = gather(self, function(held)
+    local at = 0
+    for _ = 1, count do
+      at = find(held, "\n", at + 1, true)
+      if not at then return nil end
+    end
+    return true
+  end)
+  if not data then return nil, code, detail end
+  return true, data
+end
+
+function methods:receive_buf(delimiter, keep)
+  local looks = delimiter
+  if type(delimiter) ~= "function" then looks = function(held) return find(held, delimiter) end end
+  local data, from, to = gather(self, looks)
+  if not data then return nil, from, to end
+  if to < #data then native.unread(self[HANDLE], sub(data, to + 1)) end
+  return true, sub(data, 1, keep and to or from - 1)
+end
 
 -- Two functions at once, in one coroutine; each gives way where it would wait. Ends with both, or with
 -- the first that fails.
@@ -184,11 +193,7 @@ local function relay(one, other)
   if type(one) ~= "table" or type(other) ~= "table" then
     error("relay was given something that is no socket", 2)
   end
-  if is_socket(one) and is_socket(other) then
-    put_back(one)
-    put_back(other)
-    return await(native.relay(one[HANDLE], other[HANDLE]))
-  end
+  if is_socket(one) and is_socket(other) then return await(native.relay(one[HANDLE], other[HANDLE])) end
   local counts = {0, 0}
   local function copy(from, to, at)
     return function()
@@ -219,13 +224,13 @@ function net.extend(root)
   root.get_ssl_certificate, root.start_tls, root.reconnect_ssl = certificate, start_tls, start_tls
 end
 
--- What descriptions of connections have of it; `connection` gives what the native functions know one by.
-function net.describe(described, connection)
+-- What the description of a connection has of it; `root_of` finds what has its handle.
+function net.describe(methods_of, root_of)
   for name, method in next, {
     get_info = get_info, sslinfo = sslinfo, get_ssl_certificate = certificate,
     start_tls = start_tls, reconnect_ssl = start_tls,
   } do
-    described[name] = function(conn, ...) return method({[HANDLE] = connection(conn)}, ...) end
+    methods_of[name] = function(conn, ...) return method(root_of(conn), ...) end
   end
 end
 
@@ -239,12 +244,7 @@ function net.fact(handle, key)
     return value
   end
 end
-
--- All of that, as of now.
-function net.facts(all, handle)
-  for key in next, PLACES do all[key] = net.fact(handle, key) end
-  all.tls = native.is_secured(handle)
-end
+net.FACTS = {tls = true, local_addr = true, local_port = true, remote_addr = true, remote_port = true}
 
 local DENIED = "outgoing connections are not allowed to this filter (--lua-allow net)"
 

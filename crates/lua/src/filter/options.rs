@@ -6,11 +6,7 @@ use mlua::{Lua, Table, Value};
 
 /// Checks and converts `args` in place by what `declared` says; the files that were named. The error is
 /// what follows the filter's name, without its end.
-pub(super) fn convert(
-    lua: &Lua,
-    args: &Table,
-    declared: &Table,
-) -> Result<Vec<PathBuf>, String> {
+pub(super) fn convert(lua: &Lua, args: &Table, declared: &Table) -> Result<Vec<PathBuf>, String> {
     let bad = |error: mlua::Error| crate::source::plain(&error);
     let (mut known, mut files) = (Vec::new(), Vec::new());
     for pair in declared.pairs::<String, Table>() {

@@ -55,27 +55,15 @@ local function wrapped(f)
   end
 end
 
-local net = native.net(native, {
-  PENDING = PENDING, HANDLE = HANDLE, setmetatable = raw.setmetatable, reader = reader,
-})
+local net = native.net(native, PENDING, HANDLE, raw.setmetatable)
 
 -- The root: a native connection as an object.
 local root = {}
 
--- One coroutine reads at a time, until it has something or is cancelled.
-local READING = {}
-local CLAIM = {__close = function(claim) native.leave(claim[HANDLE]) end}
-
-local function recv_later(self, handle, max)
-  local claim <close> = self[READING]
-  local data, code, detail = net.waiting(handle, native.recv, max)
-  return data, code, detail
-end
-
 function root:recv(max)
   local handle = self[HANDLE]
   local data, code, detail = native.recv(handle, max)
-  if data == false then return recv_later(self, handle, max) end
+  if data == false then return net.waiting(handle, native.recv, max) end
   return data, code, detail
 end
 
@@ -232,9 +220,7 @@ local function environment(layer, state, args)
 end
 
 local function new_root(handle)
-  return raw.setmetatable({
-    [HANDLE] = handle, [READING] = raw.setmetatable({[HANDLE] = handle}, CLAIM),
-  }, ROOT)
+  return raw.setmetatable({[HANDLE] = handle}, ROOT)
 end
 
 -- What an instance knows of its connection. Each has a description of its own, which is but a number, so
@@ -245,16 +231,18 @@ local known = {}
 local function connection(conn)
   local about = known[conn[1] // LAYERS]
   if not about then error("the connection has ended", 3) end
-  return about[HANDLE]
+  return about
 end
 
 local methods = {}
 net.describe(methods, connection)
-function methods.close(conn, detail) return native.stop(connection(conn), detail) end
+function methods.close(conn, detail) return native.stop(connection(conn)[HANDLE], detail) end
 function methods.set_timer(conn, delay, period)
-  return native.set_timer(connection(conn), conn[1] % LAYERS, delay, period)
+  return native.set_timer(connection(conn)[HANDLE], conn[1] % LAYERS, delay, period)
 end
-function methods.clear_timer(conn, id) return native.clear_timer(connection(conn), id) end
+function methods.clear_timer(conn, id)
+  return native.clear_timer(connection(conn)[HANDLE], id)
+end
 
 local moves = {bytes_in = true, bytes_out = true}
 local CONN = {
@@ -274,8 +262,8 @@ local CONN = {
   __pairs = function(conn)
     local about = known[conn[1] // LAYERS]
     local all = about and copy(about.facts) or {}
-    for key in next, moves do all[key] = about and native.moved(about[HANDLE], key) end
-    if about then net.facts(all, about[HANDLE]) end
+    for key in next, about and moves or {} do all[key] = conn[key] end
+    for key in next, about and net.FACTS or {} do all[key] = conn[key] end
     return next, all, nil
   end,
 }

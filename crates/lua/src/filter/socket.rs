@@ -115,12 +115,10 @@ impl Outgoing {
         cx: &Context<'_>,
         coroutine: u64,
         max: usize,
-        has_share: bool,
     ) -> Poll<Result<Bytes, Failure>> {
         self.readers.join(cx.waker());
         let waker = Waker::from(Arc::clone(&self.readers));
-        let mut cx = Context::from_waker(&waker);
-        self.lock().poll_take(&mut cx, coroutine, max, has_share)
+        self.lock().poll_take(&mut Context::from_waker(&waker), coroutine, max)
     }
 
     /// Ends it. What the transport takes at once is still sent, and its end told.
@@ -240,8 +238,13 @@ fn recv(lua: &Lua, shared: &Shared, socket: &Outgoing, max: &Value) -> mlua::Res
         _ => usize::MAX,
     };
     let (coroutine, waker) = shared.turn()?;
-    let has_share = shared.has_share();
-    Ok(match socket.poll_take(&Context::from_waker(&waker), coroutine, max, has_share) {
+    if !shared.has_share() {
+        return Ok(answer(socket.lock().claim(coroutine).map_or_else(
+            |failure| Poll::Ready(Err(failure)),
+            |()| Poll::Pending,
+        )));
+    }
+    Ok(match socket.poll_take(&Context::from_waker(&waker), coroutine, max) {
         Poll::Pending => WOULD_WAIT,
         Poll::Ready(Err(failure)) => failed(&failure),
         Poll::Ready(Ok(piece)) => {
@@ -261,11 +264,14 @@ fn sent(shared: &Shared, socket: &Outgoing, ticket: u64) -> mlua::Result<Answer>
     let (_, waker) = shared.turn()?;
     let mut cx = Context::from_waker(&waker);
     let own = waker.clone();
-    Ok(answer(socket.with_crowd(&mut cx, |wire, cx| {
+    let sent = socket.with_crowd(&mut cx, |wire, cx| {
         let _ = wire.poll_flush(cx);
         // A piece that somebody else sends on wakes us alone.
         wire.poll_sent(&mut Context::from_waker(&own), ticket)
-    })))
+    });
+    shared.spend(0);
+    let gives_way = matches!(sent, Poll::Ready(Ok(()))) && !shared.has_share();
+    Ok(if gives_way { WOULD_WAIT } else { answer(sent) })
 }
 
 fn shutdown(shared: &Shared, socket: &Outgoing) -> mlua::Result<Answer> {

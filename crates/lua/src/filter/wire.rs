@@ -107,19 +107,26 @@ impl Wire {
         Poll::Ready(())
     }
 
-    /// The next piece, of a stream at most `max` bytes; for one coroutine at a time, which waits where
-    /// it has no share of the time left (`has_share`).
+    /// Notes who is to receive next, without asking for anything.
+    pub(crate) fn claim(&mut self, coroutine: u64) -> Result<(), Failure> {
+        if self.reader.is_some_and(|reader| reader != coroutine) {
+            return Err(Failure::new("BUSY", ""));
+        }
+        self.reader = Some(coroutine);
+        Ok(())
+    }
+
+    /// The next piece, of a stream at most `max` bytes; for one coroutine at a time.
     pub(crate) fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
         coroutine: u64,
         max: usize,
-        has_share: bool,
     ) -> Poll<Result<Bytes, Failure>> {
         if self.reader.is_some_and(|reader| reader != coroutine) {
             return Poll::Ready(Err(Failure::new("BUSY", "")));
         }
-        if !has_share || self.poll_receive(cx, READ_MAX).is_pending() {
+        if self.poll_receive(cx, READ_MAX).is_pending() {
             self.reader = Some(coroutine);
             self.read_waker = Some(cx.waker().clone());
             return Poll::Pending;
@@ -155,7 +162,8 @@ impl Wire {
         match self.shape {
             Shape::Message if data.len() > self.message_max => {
                 let (len, max) = (data.len(), self.message_max);
-                let detail = format!("{len} bytes are too many for a datagram, which has {max} at most");
+                let detail =
+                    format!("{len} bytes are too many for a datagram, which has {max} at most");
                 return Err(Failure::new("TOOBIG", detail));
             }
             Shape::Stream if data.is_empty() => return Ok(None),

@@ -37,8 +37,8 @@ pub(super) struct Case {
 }
 
 const KEYS: [&str; 15] = [
-    "args", "send", "wire", "recv", "deliver", "shutdown", "datagram", "connect", "chunks", "error",
-    "others", "files", "said", "timeline", "about",
+    "args", "send", "wire", "recv", "deliver", "shutdown", "datagram", "connect", "chunks",
+    "error", "others", "files", "said", "timeline", "about",
 ];
 
 impl Case {
@@ -46,7 +46,8 @@ impl Case {
     pub(super) fn read(table: &Table) -> Result<Self, String> {
         for pair in table.pairs::<Value, Value>() {
             let (key, _) = pair.map_err(|error| crate::source::plain(&error))?;
-            let is_known = key.as_string().is_some_and(|key| KEYS.iter().any(|known| *key == **known));
+            let is_known =
+                key.as_string().is_some_and(|key| KEYS.iter().any(|known| *key == **known));
             if !is_known {
                 let key = key.to_string().unwrap_or_default();
                 return Err(format!("unknown key \"{key}\""));

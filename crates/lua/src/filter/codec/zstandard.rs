@@ -45,7 +45,8 @@ impl Compress {
         let mut input = InBuffer::around(data);
         loop {
             let mut output = OutBuffer::around(&mut self.turn[..]);
-            let left = self.context.compress_stream2(&mut output, &mut input, until).map_err(said)?;
+            let left =
+                self.context.compress_stream2(&mut output, &mut input, until).map_err(said)?;
             let len = output.pos();
             out.write_all(&self.turn[..len]).map_err(|error| bad(error.to_string()))?;
             let is_done = match until {
