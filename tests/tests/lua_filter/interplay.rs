@@ -152,10 +152,8 @@ fn the_chat_speaks_through_the_filters() {
 fn a_proxy_servers_clients_have_filters_and_its_targets_none() {
     let (port, far) = peer(b"answer");
     let dir = scratch();
-    let path = script(
-        dir.path(),
-        "return { init = function(self) print('role', self.conn.role) end }",
-    );
+    let path =
+        script(dir.path(), "return { init = function(self) print('role', self.conn.role) end }");
     let server = ncat(["-v", "-lk", "127.0.0.1", "0", "--proxy-type", "any", "-L"]).args([&path]);
     let server = server.args(filters(&["hex"])).start();
     let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();

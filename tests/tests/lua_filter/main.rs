@@ -18,6 +18,7 @@ mod interplay;
 mod library;
 mod loading;
 mod modes;
+mod network_guide;
 mod order;
 mod outgoing;
 #[cfg(feature = "tls")]

@@ -88,7 +88,10 @@ fn options_of_tls_hold_for_filters() {
     for (options, said) in [
         (verify(&trusted), None),
         (verify(&stranger), Some("Certificate verification failed")),
-        ("{verify = true, servername = 'other.example'}".into(), Some("Certificate verification failed")),
+        (
+            "{verify = true, servername = 'other.example'}".into(),
+            Some("Certificate verification failed"),
+        ),
         (format!("{{pin = '{}'}}", own.pin()), None),
         (format!("{{pin = '{}'}}", root.pin()), Some("pin")),
         ("{max = 'tls1.2', min = 'tls1.2'}".into(), Some("11: assertion failed!")),

@@ -239,10 +239,12 @@ fn recv(lua: &Lua, shared: &Shared, socket: &Outgoing, max: &Value) -> mlua::Res
     };
     let (coroutine, waker) = shared.turn()?;
     if !shared.has_share() {
-        return Ok(answer(socket.lock().claim(coroutine).map_or_else(
-            |failure| Poll::Ready(Err(failure)),
-            |()| Poll::Pending,
-        )));
+        return Ok(answer(
+            socket
+                .lock()
+                .claim(coroutine)
+                .map_or_else(|failure| Poll::Ready(Err(failure)), |()| Poll::Pending),
+        ));
     }
     Ok(match socket.poll_take(&Context::from_waker(&waker), coroutine, max) {
         Poll::Pending => WOULD_WAIT,
