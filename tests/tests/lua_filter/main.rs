@@ -7,6 +7,7 @@
 mod serve_support;
 
 mod bundled;
+mod capabilities;
 mod chat;
 mod contract;
 mod elsewhere;
@@ -14,9 +15,11 @@ mod ends;
 mod examples;
 mod guide;
 mod interplay;
+mod library;
 mod life;
 mod loading;
 mod modes;
+mod network_guide;
 mod order;
 mod outgoing;
 #[cfg(feature = "tls")]
@@ -27,6 +30,7 @@ mod peer;
 #[allow(dead_code, reason = "not all of it is used here")]
 #[path = "../tls/pki.rs"]
 mod pki;
+mod sessions;
 mod stack;
 #[cfg(feature = "tls")]
 mod upgrade;

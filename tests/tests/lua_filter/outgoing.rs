@@ -196,6 +196,28 @@ fn sockets_speak_as_nse_does() {
 }
 
 #[test]
+fn a_root_can_be_waited_for_no_longer_than_it_is_worth() {
+    let text = "return { accept = function(self)
+      self.super:set_timeout(150)
+      local data, code = self.super:recv()
+      assert(data == nil and code == 'TIMEOUT', code)
+      self.super:set_timeout(-1)
+      self.super:send('say something')
+      assert(self.super:recv() == 'something')
+      self.super:send('fine')
+      return false end }";
+    let (said, ended) = served(text, &[], |mut client| {
+        let mut said = [0; 13];
+        client.read_exact(&mut said).unwrap();
+        client.write_all(b"something").unwrap();
+        let mut rest = String::new();
+        client.read_to_string(&mut rest).unwrap();
+        rest
+    });
+    assert_eq!(said, "fine", "{}", ended.stderr);
+}
+
+#[test]
 fn a_socket_can_stand_below_a_filter() {
     // The named target is never dialled: all goes by way of the socket that the filter made.
     let port = echo(1);
@@ -314,9 +336,8 @@ fn a_filter_serves_clients_by_itself() {
         let data = noise(4_000_000, 31);
         let mut wanted = data.clone();
         wanted.make_ascii_uppercase();
-        let clients: Vec<_> = (0..2)
-            .map(|_| ncat(["127.0.0.1", &port]).bytes(data.clone()).start())
-            .collect();
+        let clients: Vec<_> =
+            (0..2).map(|_| ncat(["127.0.0.1", &port]).bytes(data.clone()).start()).collect();
         for client in clients {
             let got = client.finish().expect_code(0).stdout;
             testkit::data::assert_same(relayed, &got, &wanted);

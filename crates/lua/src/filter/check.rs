@@ -12,7 +12,6 @@ use plan::Filters;
 
 use self::case::{Case, Wanted};
 use self::run::Seen;
-pub use self::wire::Far;
 use super::engine::Engine;
 use super::find::{self, SearchPath};
 use super::native::Log;
@@ -126,6 +125,14 @@ fn judge(engine: &Engine, case: &Case, seen: &Seen) -> Result<(), String> {
     for (name, wanted) in &case.files {
         let got = seen.files.get(std::path::Path::new(name));
         same(name, wanted, got.map_or(&[][..], |text| text))?;
+    }
+    for (at, wanted) in &case.timeline {
+        let until = std::time::Duration::try_from_secs_f64(*at).unwrap_or_default();
+        let sent = seen.timeline.iter().filter(|(at, _)| *at <= until);
+        let got: usize = sent.map(|(_, len)| len).sum();
+        if got != *wanted {
+            return Err(format!("after {at} s {got} bytes are on the wire, expected {wanted}"));
+        }
     }
     match &case.said {
         Some(wanted) => same("said", wanted, &seen.said),

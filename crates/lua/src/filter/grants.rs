@@ -128,6 +128,7 @@ impl Grants {
             if let Ok(rest) = real.as_deref().unwrap_or(&full).strip_prefix(directory)
                 && real.is_some()
             {
+                let rest = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
                 return Ok(Place::Below(directory.clone(), rest.to_owned()));
             }
         }

@@ -114,6 +114,8 @@ pub(crate) struct State {
     /// For the user, taken one by one.
     pub(crate) inbox: VecDeque<Bytes>,
     pub(crate) inbox_end: Option<io::Result<()>>,
+    /// The session has that end.
+    pub(crate) is_told_end: bool,
     pub(crate) deliverer: Option<Waker>,
     pub(crate) taker: Option<Waker>,
     /// From the user: a piece, whether one is on its way through the filters, the end.
@@ -219,6 +221,7 @@ impl Link {
             ends: Ends { remote: facts.remote.clone(), local: facts.local.clone() },
             inbox: VecDeque::new(),
             inbox_end: None,
+            is_told_end: false,
             deliverer: None,
             taker: None,
             outbox: None,

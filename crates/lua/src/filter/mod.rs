@@ -50,7 +50,7 @@ mod wire;
 mod work;
 
 pub use bundled::BUNDLED;
-pub use check::{Far, Report, check};
+pub use check::{Report, check};
 pub use clock::Clock;
 pub use code::{Failure, Fault};
 pub use driver::Driver;

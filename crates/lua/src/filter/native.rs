@@ -125,7 +125,7 @@ impl Shared {
     }
 
     /// Notes a call that did not have to wait.
-    fn spend(&self, bytes: usize) {
+    pub(crate) fn spend(&self, bytes: usize) {
         if let Some(current) = self.current().as_mut() {
             current.calls += 1;
             current.moved += bytes;
@@ -134,7 +134,7 @@ impl Shared {
 
     /// Whether the coroutine has something left of its turn; if not it is woken at once, and others run
     /// before it.
-    fn has_share(&self) -> bool {
+    pub(crate) fn has_share(&self) -> bool {
         let mut current = self.current();
         let Some(current) = current.as_mut().filter(|current| current.coroutine != 0) else {
             return true;

@@ -92,7 +92,10 @@ impl Wire {
             self.read_end = Some(Err(Failure::new("CLOSED", "there is no connection")));
             return Poll::Ready(());
         };
+        // Where one end ends both directions (SCTP) nobody says so again; what came before it is here.
+        let is_over = self.finished && conn.is_over();
         match conn.poll_recv(cx, max, &mut self.received) {
+            Poll::Pending if is_over => self.read_end = Some(Ok(())),
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(Recv::Data)) => self.active = Instant::now(),
             Poll::Ready(Ok(Recv::End)) => self.read_end = Some(Ok(())),
@@ -290,6 +293,11 @@ impl Wire {
         (self.is_lent, self.is_closed) = (false, true);
         self.read_end.get_or_insert_with(|| Err(Failure::new("CLOSED", "")));
         self.wake_all();
+    }
+
+    /// Whoever waits for more looks again.
+    pub(crate) fn wake_reader(&mut self) {
+        self.read_waker.take().into_iter().for_each(Waker::wake);
     }
 
     fn wake_all(&mut self) {

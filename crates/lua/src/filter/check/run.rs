@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use plan::{FilterSpec, Filters};
 
 use super::case::Case;
 use super::wire::Far;
+use crate::filter::clock::Clock;
 use crate::filter::driver::Driver;
 use crate::filter::engine::{Engine, broken};
 use crate::filter::files::Files;
@@ -23,7 +25,7 @@ use crate::filter::native::Shared;
 use crate::filter::opening::Step;
 
 /// What a run may take of real time.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was seen.
 #[derive(Default)]
@@ -35,6 +37,8 @@ pub(super) struct Seen {
     pub(super) others: Vec<Vec<Vec<u8>>>,
     pub(super) files: BTreeMap<PathBuf, Vec<u8>>,
     pub(super) said: Vec<u8>,
+    /// When how much was sent.
+    pub(super) timeline: Vec<(Duration, usize)>,
 }
 
 /// A test has no effects.
@@ -55,15 +59,60 @@ struct Side {
     conn: Option<Conn>,
     driver: Driver,
     is_driven: bool,
+    clock: Clock,
+}
+
+/// Notes that there is something to do.
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+const STUCK: &str = "it waits for what never comes";
+
+/// Polls until it is ready. When nothing moves any more the clock does, to whatever is waited for next: in
+/// memory nothing comes from outside. A stack that is busy for longer than [`PATIENCE`] is given up.
+async fn run_to<T>(
+    clock: Option<&Clock>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Result<T, String> {
+    let bell = Arc::new(Bell(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&bell));
+    let begun = std::time::Instant::now();
+    let mut idle = 0;
+    loop {
+        if bell.0.swap(false, Ordering::Relaxed) {
+            idle = 0;
+            if let Poll::Ready(done) = poll(&mut Context::from_waker(&waker)) {
+                return Ok(done);
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err("it does not come to an end".into());
+            }
+            continue;
+        }
+        // What the runtime put off comes before the clock moves.
+        idle += 1;
+        if idle < 3 {
+            tokio::task::yield_now().await;
+        } else if clock.is_none_or(|clock| clock.advance().is_none()) {
+            return Err(STUCK.into());
+        } else {
+            bell.0.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Side {
     /// Runs the connection's filters beside `work`.
     async fn beside<T>(&mut self, work: impl AsyncFnOnce(&mut Conn) -> T) -> Result<T, String> {
-        let Self { conn, driver, is_driven, .. } = self;
+        let Self { conn, driver, is_driven, clock, .. } = self;
         let Some(conn) = conn else { return Err("there is no connection".into()) };
         let mut work = pin!(work(conn));
-        let done = std::future::poll_fn(|cx| {
+        run_to(Some(clock), |cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(done);
             }
@@ -71,18 +120,31 @@ impl Side {
                 *is_driven = Pin::new(&mut *driver).poll(cx).is_pending();
             }
             work.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Lets the filters go on for as long as they can at once.
+    async fn settle(&mut self) -> Result<(), String> {
+        let settled = run_to(None, |cx| {
+            if self.is_driven {
+                self.is_driven = Pin::new(&mut self.driver).poll(cx).is_pending();
+            }
+            Poll::<()>::Pending
         });
-        tokio::time::timeout(PATIENCE, done).await.map_err(|_| "it does not come to an end".into())
+        match settled.await {
+            Err(why) if why != STUCK => Err(why),
+            _ => Ok(()),
+        }
     }
 
     /// Ends it, good-byes and all.
     async fn end(mut self) -> Result<(), String> {
         self.conn = None;
-        if self.is_driven {
-            let ended = tokio::time::timeout(PATIENCE, &mut self.driver).await;
-            return ended.map_err(|_| "it does not come to an end".into());
+        if !self.is_driven {
+            return Ok(());
         }
-        Ok(())
+        run_to(Some(&self.clock), |cx| Pin::new(&mut self.driver).poll(cx)).await
     }
 }
 
@@ -115,30 +177,28 @@ async fn begin(
     let facts = Facts { mode: "listen", role: "relay", proto, ..Facts::default() };
     if case.connect.is_none() {
         let (conn, driver) = engine.wrap(far.conn(shape), facts);
-        return Ok(Ok(Side { far, conn: Some(conn), driver, is_driven: true }));
+        let clock = engine.shared.clock.clone();
+        return Ok(Ok(Side { far, conn: Some(conn), driver, is_driven: true, clock }));
     }
+    // Whoever is dialled talks at once.
+    far.open();
     let facts = Facts { mode: "connect", target: case.connect.clone(), ..facts };
     let (mut opening, mut driver) = engine.open(facts, shape);
-    let mut is_driven = true;
+    let (mut is_driven, clock) = (true, engine.shared.clock.clone());
     loop {
-        let step = std::future::poll_fn(|cx| {
+        let step = run_to(Some(&clock), |cx| {
             if is_driven {
                 is_driven = Pin::new(&mut driver).poll(cx).is_pending();
             }
-            match pin!(opening.next()).poll(cx) {
-                Poll::Ready(step) => Poll::Ready(Some(step)),
-                Poll::Pending if !is_driven => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
+            pin!(opening.next()).poll(cx)
         });
-        match tokio::time::timeout(PATIENCE, step).await {
-            Err(_) | Ok(None) => return Err("connecting does not come to an end".into()),
-            Ok(Some(Step::Failed(failure))) => return Ok(Err(failure.to_string())),
-            Ok(Some(Step::Ready(conn))) => {
-                return Ok(Ok(Side { far, conn: Some(*conn), driver, is_driven }));
+        match step.await? {
+            Step::Failed(failure) => return Ok(Err(failure.to_string())),
+            Step::Ready(conn) => {
+                return Ok(Ok(Side { far, conn: Some(*conn), driver, is_driven, clock }));
             }
             // Whoever is dialled, the same wire answers.
-            Ok(Some(_)) => opening.dialled(Ok(far.conn(shape))),
+            Step::Dial(_) => opening.dialled(Ok(far.conn(shape))),
         }
     }
 }
@@ -156,6 +216,7 @@ pub(super) async fn run(
     let files = Arc::new(Mutex::new(BTreeMap::new()));
     let said = Arc::new(Mutex::new(Vec::new()));
     let screen = Arc::clone(&said);
+    let clock = Clock::still();
     let shared = Shared {
         log: Box::new(move |level, _, _, text| {
             if level == "plain" {
@@ -164,11 +225,12 @@ pub(super) async fn run(
         }),
         gate: Gatekeeper::governed(Arc::new(Nothing)),
         files: Files::Memory(Arc::clone(&files)),
+        clock: clock.clone(),
         ..Shared::new(filters.limits)
     };
     let engine = Engine::empty(Arc::new(shared), path).map_err(|error| broken(&error))?;
     let engine = Arc::new(engine.with(&filters, path, case.datagram)?);
-    let far = Far::new(comes);
+    let far = Far::new(comes, clock);
     let mut seen = Seen::default();
     let mut side = match begin(&engine, case, far.clone()).await? {
         Ok(side) => side,
@@ -180,6 +242,7 @@ pub(super) async fn run(
     };
     pass(&engine, case, &mut side, sends, &mut seen).await?;
     seen.wire = far.sent();
+    seen.timeline = far.timeline();
     side.end().await?;
     seen.files = files.lock().unwrap_or_else(PoisonError::into_inner).clone();
     seen.said = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -197,11 +260,11 @@ async fn pass(
     let mut others = Vec::new();
     if case.others.is_some() {
         // Only who has begun is there for the others.
-        side.beside(settled).await?;
+        side.settle().await?;
         for _ in 0..2 {
-            let far = Far::default();
+            let far = Far::new([], side.clock.clone());
             let Ok(mut other) = begin(engine, case, far).await? else { continue };
-            other.beside(settled).await?;
+            other.settle().await?;
             others.push(other);
         }
     }
@@ -225,16 +288,9 @@ async fn pass(
         .await?;
     seen.error = failed.err().map(|error| error.to_string());
     for mut other in others {
-        other.beside(settled).await?;
+        other.settle().await?;
         seen.others.push(other.far.sent());
         other.end().await?;
     }
     Ok(())
-}
-
-/// Lets the filters go on for as long as they can at once.
-async fn settled(_conn: &mut Conn) {
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
 }

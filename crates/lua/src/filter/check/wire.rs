@@ -4,30 +4,34 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use conn::{Conn, ConnInfo, Duplex, Recv, Shape};
 
+use crate::filter::clock::Clock;
+
 /// What becomes of a wire.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
+    clock: Clock,
     comes: VecDeque<Bytes>,
     /// Nothing comes before this is true; then everything, and the end.
     is_open: bool,
-    sent: Vec<Bytes>,
+    sent: Vec<(Duration, Bytes)>,
     waker: Option<Waker>,
 }
 
 /// The other end of a wire, for who looks at it.
-#[derive(Clone, Debug, Default)]
-pub struct Far(Arc<Mutex<Kept>>);
+#[derive(Clone, Debug)]
+pub(super) struct Far(Arc<Mutex<Kept>>);
 
 impl Far {
     /// A wire from which these pieces come, one by one, and then the end, once it is [opened](Far::open).
-    pub fn new(pieces: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let far = Self::default();
-        far.lock().comes = pieces.into_iter().map(Bytes::from).collect();
-        far
+    pub(super) fn new(pieces: impl IntoIterator<Item = Vec<u8>>, clock: Clock) -> Self {
+        let comes = pieces.into_iter().map(Bytes::from).collect();
+        let kept = Kept { clock, comes, is_open: false, sent: Vec::new(), waker: None };
+        Self(Arc::new(Mutex::new(kept)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -35,20 +39,25 @@ impl Far {
     }
 
     /// Lets come what comes.
-    pub fn open(&self) {
+    pub(super) fn open(&self) {
         let mut kept = self.lock();
         kept.is_open = true;
         kept.waker.take().into_iter().for_each(Waker::wake);
     }
 
     /// The near end.
-    pub fn conn(&self, shape: Shape) -> Conn {
+    pub(super) fn conn(&self, shape: Shape) -> Conn {
         Conn::from_duplex(ConnInfo::default(), shape, Box::new(Near(self.clone())))
     }
 
     /// What was sent so far, piece by piece.
-    pub fn sent(&self) -> Vec<Vec<u8>> {
-        self.lock().sent.iter().map(|piece| piece.to_vec()).collect()
+    pub(super) fn sent(&self) -> Vec<Vec<u8>> {
+        self.lock().sent.iter().map(|(_, piece)| piece.to_vec()).collect()
+    }
+
+    /// When how many bytes were sent.
+    pub(super) fn timeline(&self) -> Vec<(Duration, usize)> {
+        self.lock().sent.iter().map(|(at, piece)| (*at, piece.len())).collect()
     }
 }
 
@@ -81,7 +90,9 @@ impl Duplex for Near {
         queue: &mut VecDeque<Bytes>,
     ) -> Poll<io::Result<usize>> {
         let len = queue.iter().map(Bytes::len).sum();
-        self.0.lock().sent.extend(queue.drain(..));
+        let mut kept = self.0.lock();
+        let now = kept.clock.now();
+        kept.sent.extend(queue.drain(..).map(|piece| (now, piece)));
         Poll::Ready(Ok(len))
     }
 

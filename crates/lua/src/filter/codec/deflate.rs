@@ -126,7 +126,7 @@ impl Unpack {
         let done = step(self);
         std::mem::swap(self.sink(), out);
         done.map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => bad("truncated compressed input"),
+            std::io::ErrorKind::UnexpectedEof => bad("truncated or damaged compressed input"),
             _ => bad("this is not compressed, or it was damaged"),
         })
     }
@@ -153,7 +153,11 @@ impl Coder for Unpack {
         self.with(out, |own| match own {
             // Nothing at all is no damage.
             Self::Gzip(_, false) => Ok(()),
-            Self::Gzip(coder, true) => coder.try_finish(),
+            Self::Gzip(coder, true) => coder.try_finish().map_err(|error| match error.kind() {
+                // A check sum that does not fit, or is not there in full: the library does not tell.
+                std::io::ErrorKind::InvalidInput => std::io::ErrorKind::UnexpectedEof.into(),
+                _ => error,
+            }),
             Self::Zlib(coder) if coder.total_in() == 0 => Ok(()),
             Self::Zlib(coder) => coder.try_finish(),
             Self::Raw(coder) if coder.total_in() == 0 => Ok(()),

@@ -121,7 +121,7 @@ impl Coder for Decompress {
     }
 
     fn finish(&mut self, _out: &mut Sink) -> Result<(), Trouble> {
-        if self.left == 0 { Ok(()) } else { Err(bad("truncated compressed input")) }
+        if self.left == 0 { Ok(()) } else { Err(bad("truncated or damaged compressed input")) }
     }
 
     fn footprint(&self) -> usize {
