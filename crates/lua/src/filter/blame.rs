@@ -1,5 +1,7 @@
 //! What a Lua error that left an event means.
 
+use mlua::Value;
+
 use super::code::Fault;
 use super::coroutine::Event;
 use super::driver::Driver;

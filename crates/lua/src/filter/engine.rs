@@ -16,13 +16,14 @@ use super::driver::Driver;
 use super::duplex::Top;
 use super::find::{self, Found, SearchPath};
 use super::link::{Facts, Link};
-use super::native::{self, Current, Log, Shared};
+use super::native::{self, Current, Log, Shared, Tripwire};
 use super::opening::Opening;
+use super::patterns::{self, Slice};
 use super::{bytes_library, options};
 use crate::source::plain;
 
 /// Instructions between two looks at the clock.
-const HOOK_EVERY: u32 = 10_000;
+const HOOK_EVERY: u32 = 1_000;
 /// The methods Ncat calls, and the notifications.
 const FUNCTIONS: [&str; 9] =
     ["connect", "accept", "recv", "send", "shutdown", "close", "init", "error", "timer"];
@@ -97,12 +98,15 @@ impl Engine {
         let lua = crate::ffi::for_filters();
         let memory = usize::try_from(shared.limits.memory).unwrap_or(0);
         let machine = sys::memory::available().unwrap_or(0);
-        lua.set_memory_limit(if memory == 0 { machine } else { memory })?;
+        let memory = if memory == 0 { machine } else { memory };
+        lua.set_memory_limit(memory)?;
         lua.gc_set_mode(mlua::state::GcMode::Generational(Default::default()));
         let flags = lua.create_table()?;
         let native = lua.create_table()?;
         native.raw_set("bytes", bytes_library::make(&lua)?)?;
         native::add(&lua, &native, &shared)?;
+        let tripwire = Tripwire { shared: Arc::clone(&shared), flags: flags.clone() };
+        patterns::install(&lua, tripwire.clone(), memory)?;
         let path = path.clone();
         let module =
             lua.create_function(move |lua, (dir, name, env): (Option<String>, String, Table)| {
@@ -120,20 +124,9 @@ impl Engine {
         native.raw_set("module", module)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("=ncat");
         let entries: Table = prelude.call((native, flags.clone()))?;
-        let hooked = (Arc::clone(&shared), flags.clone());
         let triggers = HookTriggers::new().every_nth_instruction(HOOK_EVERY);
         lua.set_global_hook(triggers, move |_, _| {
-            let (shared, flags) = &hooked;
-            let over = shared.current().as_ref().is_some_and(|current| {
-                !current.slice.is_zero() && current.since.elapsed() > current.slice
-            });
-            if over {
-                let slice = shared.current().as_ref().map_or(Duration::ZERO, |c| c.slice);
-                let text = format!("ran for more than {} s without waiting", slice.as_secs_f64());
-                flags.raw_set("tripped", &text[..])?;
-                return Err(mlua::Error::runtime(text));
-            }
-            Ok(VmState::Continue)
+            if tripwire.is_late() { Err(tripwire.trip()) } else { Ok(VmState::Continue) }
         })?;
         let (tables, arguments) = (lua.create_table()?, lua.create_table()?);
         Ok(Self {

@@ -10,6 +10,7 @@ mod bundled;
 mod bytes_library;
 mod closing;
 mod code;
+mod coding;
 mod contract;
 mod coroutine;
 mod driver;
@@ -21,6 +22,7 @@ mod link;
 mod native;
 mod opening;
 mod options;
+mod patterns;
 
 pub use bundled::BUNDLED;
 pub use code::{Failure, Fault};
@@ -31,3 +33,5 @@ pub use help::help;
 pub use link::Facts;
 pub use native::Log;
 pub use opening::{Opening, Step};
+#[doc(hidden)]
+pub use patterns::beside_lua_own;

@@ -55,10 +55,40 @@ impl Shared {
         Ok((current.coroutine, current.waker.clone()))
     }
 
+    /// The slice, when what runs has used it up.
+    pub(crate) fn late(&self) -> Option<Duration> {
+        let current = self.current();
+        let current = current.as_ref().filter(|current| !current.slice.is_zero())?;
+        (current.since.elapsed() > current.slice).then_some(current.slice)
+    }
+
     pub(crate) fn chunk_max(&self) -> usize {
         match usize::try_from(self.limits.chunk) {
             Ok(0) | Err(_) => usize::MAX,
             Ok(max) => max,
+        }
+    }
+}
+
+/// Notes that what runs has run too long.
+#[derive(Clone)]
+pub(crate) struct Tripwire {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) flags: Table,
+}
+
+impl super::patterns::Slice for Tripwire {
+    fn is_late(&self) -> bool {
+        self.shared.late().is_some()
+    }
+
+    /// From now on nothing is caught until the event is left.
+    fn trip(&self) -> mlua::Error {
+        let slice = self.shared.current().as_ref().map_or(Duration::ZERO, |current| current.slice);
+        let text = format!("ran for more than {} s without waiting", slice.as_secs_f64());
+        match self.flags.raw_set("tripped", &text[..]) {
+            Ok(()) => mlua::Error::runtime(text),
+            Err(error) => error,
         }
     }
 }
@@ -120,7 +150,8 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
             "send was given a {what}, expected a string"
         ))));
     };
-    let len = data.as_bytes().len();
+    let data = data.as_bytes();
+    let len = data.len();
     let (is_own, waker) = {
         let current = shared.current();
         let current = current.as_ref().ok_or_else(|| lost("there is no event"))?;
@@ -146,7 +177,7 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
             return Ok((Value::Nil, Some("FULL"), None));
         }
     }
-    state.sending.push_back(Bytes::copy_from_slice(&data.as_bytes()));
+    state.sending.push_back(super::contract::piece(data));
     state.queued += 1;
     let ticket = state.queued;
     link.bytes_out.fetch_add(len as u64, Ordering::Relaxed);
