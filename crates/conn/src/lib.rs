@@ -173,6 +173,9 @@ pub trait Duplex: Send {
         Paced::default()
     }
 
+    /// The connection is about to be let go of because nothing moved (`-i`), for who tells others why.
+    fn note_idle(&mut self) {}
+
     /// Whether the connection is over in both directions, which a receive may never say once we have
     /// ended ours (SCTP). What arrived before may still wait to be received.
     fn is_over(&self) -> bool {
@@ -411,6 +414,15 @@ impl Conn {
             #[cfg(unix)]
             Body::Plain(_) => Paced::default(),
             Body::Wrapped(duplex) => duplex.paced(),
+        }
+    }
+
+    /// See [`Duplex::note_idle`].
+    pub fn note_idle(&mut self) {
+        match &mut self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => {}
+            Body::Wrapped(duplex) => duplex.note_idle(),
         }
     }
 

@@ -66,6 +66,13 @@ impl Lua {
         }
     }
 
+    /// Runs beside everything else what belongs to no connection.
+    pub(crate) fn begin(&self) {
+        if let Some(engine) = &self.engine {
+            filters::begin(engine);
+        }
+    }
+
     /// Waits until the filters have said good-bye.
     pub(crate) async fn ended(&self, plan: &Plan, is_signal: bool) {
         if let Some(engine) = &self.engine {

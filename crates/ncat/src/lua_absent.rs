@@ -35,6 +35,8 @@ impl Lua {
         None
     }
 
+    pub(crate) fn begin(&self) {}
+
     pub(crate) async fn ended(&self, _plan: &Plan, _is_signal: bool) {}
 
     #[cfg_attr(

@@ -160,8 +160,14 @@ pub struct FilterLimits {
     pub load: Duration,
     /// Bytes of a string that crosses the contract.
     pub chunk: u64,
+    /// Bytes of a reader, a codec or a buffer.
+    pub buffer: u64,
     /// Bytes that others may have waiting for a connection.
     pub queue: u64,
+    /// Tasks of a connection, or of the process.
+    pub tasks: u64,
+    /// Timers of a connection.
+    pub timers: u64,
     /// The filters' part of connecting or accepting.
     pub handshake: Duration,
     /// `close`.
@@ -175,7 +181,10 @@ impl Default for FilterLimits {
             slice: Duration::from_secs(1),
             load: Duration::from_secs(5),
             chunk: 16 << 20,
+            buffer: 16 << 20,
             queue: 1 << 20,
+            tasks: 64,
+            timers: 64,
             handshake: Duration::from_secs(30),
             close: Duration::from_secs(5),
         }

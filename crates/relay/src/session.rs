@@ -422,6 +422,7 @@ impl Future for Session {
             return Poll::Ready(outcome);
         }
         if this.poll_idle(cx) {
+            this.remote.note_idle();
             return Poll::Ready(this.outcome(EndedBy::Idle));
         }
         Poll::Pending

@@ -155,6 +155,10 @@ impl Duplex for Telnet {
         self.inner.paced()
     }
 
+    fn note_idle(&mut self) {
+        self.inner.note_idle();
+    }
+
     fn is_over(&self) -> bool {
         self.inner.is_over()
     }

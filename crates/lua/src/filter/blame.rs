@@ -2,52 +2,86 @@
 
 use mlua::Value;
 
-use super::code::Fault;
+use super::code::{Fault, Origin};
 use super::coroutine::Event;
 use super::driver::Driver;
+use super::engine::Engine;
 use super::native::Misuse;
 use crate::source::plain;
 
 impl Driver {
-    pub(super) fn top_name(&self) -> String {
-        self.engine.prototypes.last().map_or_else(String::new, |top| top.name.clone())
+    /// The filter next to the user.
+    pub(super) fn top_origin(&self, method: &'static str) -> Origin {
+        Origin { method, ..self.link.top.clone() }
     }
 
     /// What a Lua error that left an event means, in one line.
     pub(super) fn blame(&self, event: Event, error: &mlua::Error) -> Fault {
+        let connects = self.link.facts.target.is_some();
+        let method = match event {
+            Event::Begin if connects => "connect",
+            Event::Begin => "accept",
+            Event::Recv => "recv",
+            Event::Send => {
+                let state = self.link.lock();
+                if state.outbox_end && !state.in_send { "shutdown" } else { "send" }
+            }
+            Event::Post => "send",
+            Event::Task => "task",
+            Event::Timer(_) => "timer",
+            Event::Close => "close",
+        };
+        let said = self.engine.said(error, self.top_origin(method));
+        Fault {
+            traceback: said.traceback,
+            code: said.code,
+            ..self.link.fault(said.origin, &said.text)
+        }
+    }
+}
+
+/// An error, taken apart.
+pub(super) struct Said {
+    pub(super) origin: Origin,
+    pub(super) code: &'static str,
+    /// What follows the filter's name and the connection.
+    pub(super) text: String,
+    pub(super) traceback: String,
+}
+
+impl Engine {
+    /// Takes apart what left an event; `event` says which, and who is to blame when nothing else does.
+    pub(super) fn said(&self, error: &mlua::Error, event: Origin) -> Said {
         let mut cause = error;
         while let mlua::Error::CallbackError { cause: inner, .. } = cause {
             cause = inner;
         }
-        let tripped: Option<String> = self.engine.flags.raw_get("tripped").unwrap_or(None);
-        let _ = self.engine.flags.raw_set("tripped", Value::Nil);
+        let tripped: Option<String> = self.flags.raw_get("tripped").unwrap_or(None);
+        let _ = self.flags.raw_set("tripped", Value::Nil);
         let text = plain(error);
         let (first, traceback) = text.split_once("\nstack traceback:").unwrap_or((&text, ""));
         let misuse = match cause {
             mlua::Error::ExternalError(error) => error.downcast_ref::<Misuse>(),
             _ => None,
         };
-        let connects = self.link.facts.target.is_some();
-        let method = match event {
-            Event::Begin if connects => "connect",
-            Event::Begin => "accept",
-            Event::Recv => "recv",
-            Event::Send if self.link.lock().outbox_end && !self.link.lock().in_send => "shutdown",
-            Event::Send | Event::Post => "send",
-            Event::Task => "task",
-            Event::Close => "close",
-        };
-        let blamed = self.engine.blamed(first);
-        let name = blamed.map_or_else(|| self.top_name(), |(name, _)| name.to_owned());
-        let limit = self.engine.shared.limits.memory >> 20;
-        let said = match (misuse, tripped, cause) {
-            (Some(misuse), _, _) => format!(": {misuse}"),
-            (_, Some(tripped), _) => format!(", {method}: {tripped}"),
-            (_, _, mlua::Error::MemoryError(_)) => {
-                format!(", {method}: not enough memory (limit {limit} MiB)")
+        let method = event.method;
+        let mut lines = std::iter::once(first).chain(traceback.lines().map(str::trim));
+        let (origin, rest) = match lines.find_map(|line| self.blamed(line)) {
+            Some((layer, name, rest)) => {
+                (Origin { layer, filter: Some(name.to_owned()), method }, Some(rest))
             }
-            _ => format!(", {method}: {}", blamed.map_or(first, |(_, rest)| rest).trim()),
+            None => (event, None),
         };
-        Fault { traceback: traceback.trim().to_owned(), ..self.link.fault(&name, &said) }
+        let own = if self.blamed(first).is_some() { rest } else { None };
+        let limit = self.shared.limits.memory >> 20;
+        let (code, text) = match (misuse, tripped, cause) {
+            (Some(misuse), _, _) => ("ERROR", format!(": {misuse}")),
+            (_, Some(tripped), _) => ("LIMIT", format!(", {method}: {tripped}")),
+            (_, _, mlua::Error::MemoryError(_)) => {
+                ("LIMIT", format!(", {method}: not enough memory (limit {limit} MiB)"))
+            }
+            _ => ("ERROR", format!(", {method}: {}", own.unwrap_or(first).trim())),
+        };
+        Said { origin, code, text, traceback: traceback.trim().to_owned() }
     }
 }

@@ -2,81 +2,78 @@
 
 use std::sync::{Arc, PoisonError};
 
-use mlua::{Function, MultiValue, Value};
+use mlua::{Function, Table, Value};
 
-use super::code::Fault;
+use super::code::{Fault, Trouble};
 use super::coroutine::Event;
 use super::driver::{Driver, Phase};
-use super::link::Begin;
+use super::link::{Begin, Link};
+
+/// Why a connection ends, as `close` is told.
+fn reason(link: &Link) -> &'static str {
+    let connects = link.facts.target.is_some();
+    let state = link.lock();
+    let is_ended = matches!(state.read_end, Some(Ok(())));
+    match &state.begin {
+        _ if state.trouble.is_some() => "error",
+        _ if state.exits => "exit",
+        Begin::Refused(_) if !connects => "rejected",
+        // Our own end is not the reason then, only the peer's can be.
+        _ if state.is_idle => "idle",
+        _ if state.is_stopped || state.outbox_end || !is_ended => "done",
+        _ => "eof",
+    }
+}
 
 impl Driver {
-    /// Tells whoever wants to know, and says good-bye.
+    /// Tells whoever wants to know, and says good-bye. Who waits for its own sake is cancelled before;
+    /// tasks and timers go on until the good-bye is said, and so does what others have sent.
     pub(super) fn close(&mut self) -> mlua::Result<()> {
         self.phase = Phase::Closing;
-        self.cancel();
+        self.coroutines.cancel(|event| matches!(event, Event::Begin | Event::Recv | Event::Send));
         let engine = Arc::clone(&self.engine);
         let unregister: Function = engine.entry("unregister")?;
         unregister.call::<()>(self.link.id)?;
-        let state = self.link.lock();
-        let failed = match (&state.fault, &state.read_end, &state.send_end) {
-            (Some(fault), _, _) => Some(("ERROR", fault.line.clone())),
-            (None, Some(Err(failure)), _) | (None, _, Some(failure)) => {
-                Some((failure.code, failure.to_string()))
-            }
-            _ => None,
-        };
-        let is_refused = matches!(state.begin, Begin::Refused(_));
-        let reason = match (&failed, &state.read_end) {
-            _ if is_refused => "rejected",
-            (Some(_), _) => "error",
-            (None, Some(Ok(()))) => "eof",
-            (None, _) => "done",
-        };
-        let shuts = !state.shut && !is_refused && failed.is_none() && state.conn.is_some();
-        drop(state);
-        let info = match failed {
-            None => Value::Nil,
-            Some((code, message)) => {
-                let info = engine.lua.create_table()?;
-                info.raw_set("code", code)?;
-                info.raw_set("message", message)?;
-                Value::Table(info)
-            }
-        };
         let Some(instances) = self.instances.clone() else {
             self.end();
             return Ok(());
         };
+        let reason = reason(&self.link);
+        let state = self.link.lock();
+        let trouble = state.trouble.clone();
+        let is_there = state.conn.is_some() && !state.shut;
+        drop(state);
+        let shuts = is_there && matches!(reason, "done" | "eof");
+        let info = trouble.map(|trouble| self.info(&trouble)).transpose()?;
         self.limit(engine.shared.limits.close);
-        let args = (self.handle.clone(), instances, info, reason, shuts);
-        self.start(Event::Close, engine.entry("closing")?, args)
+        let args = (&self.handle, instances, info, reason, shuts);
+        self.coroutines.start(Event::Close, engine.entry("closing")?, args)
     }
 
-    /// Coroutines that wait never go on; what they would close is closed.
-    fn cancel(&mut self) {
-        let close: mlua::Result<Function> = self.engine.entry("cancel");
-        for coroutine in self.coroutines.drain(..) {
-            if coroutine.args.is_none()
-                && let Ok(close) = &close
-            {
-                let slice = self.engine.shared.limits.slice;
-                let closed = self.engine.at_once(Some(&self.link), slice, || {
-                    close.call::<MultiValue>(coroutine.thread.clone())
-                });
-                let _ = closed;
-                let _ = self.engine.flags.raw_set("tripped", Value::Nil);
-            }
-        }
+    /// What `error` is told.
+    fn info(&self, trouble: &Trouble) -> mlua::Result<Table> {
+        let info = self.engine.lua.create_table()?;
+        info.raw_set("code", trouble.code)?;
+        info.raw_set("message", &trouble.message[..])?;
+        info.raw_set("layer", trouble.origin.layer)?;
+        info.raw_set("filter", trouble.origin.filter.as_deref())?;
+        info.raw_set("method", trouble.origin.method)?;
+        Ok(info)
     }
 
+    /// Nothing of the connection runs any more.
     pub(super) fn end(&mut self) {
         self.phase = Phase::Ended;
-        self.coroutines.clear();
+        let waiting = self.link.owner.lock().end();
+        waiting.into_iter().for_each(|task| task.state.end());
+        self.coroutines.cancel(|_| true);
         self.deadline = None;
+        if let Ok(forget) = self.engine.entry::<Function>("forget") {
+            let _ = forget.call::<()>(self.link.id);
+        }
         let mut state = self.link.lock();
         state.conn = None;
         state.posts.clear();
-        state.spawned.clear();
         state.shut = true;
         state.end_inbox(Ok(()));
         drop(state);
@@ -86,12 +83,17 @@ impl Driver {
         self.engine.ended.notify_waiters();
     }
 
-    /// The connection has failed; the session is told.
+    /// The connection has failed; the session is told. At the end it is too late for that.
     pub(super) fn fail(&self, fault: Fault) {
-        let mut state = self.link.lock();
-        let fault = state.fault.get_or_insert(fault).clone();
-        state.inbox.clear();
-        state.inbox_end = Some(Err(std::io::Error::other(fault)));
-        state.wake_session();
+        if matches!(self.phase, Phase::Closing | Phase::Ended) {
+            self.note(&fault.line);
+            return;
+        }
+        self.link.lock().fail(fault);
+    }
+
+    /// Something for who debugs a filter.
+    pub(super) fn note(&self, text: &str) {
+        (self.engine.shared.log)("debug", self.top_origin("").name(), self.link.id, text);
     }
 }

@@ -1,22 +1,24 @@
-//! What runs a connection's Lua: its beginning, its pumps, its end.
+//! What runs a connection's Lua: its beginning, its pumps, whatever else its scripts have set going.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use mlua::thread::ThreadStatus;
-use mlua::{Function, IntoLuaMulti, MultiValue, Table, Value};
-use tokio::time::{Sleep, sleep};
+use mlua::{Function, MultiValue, Table, Value};
 
-use super::code::Failure;
+use super::clock::Alarm;
+use super::code::{Failure, Origin, Trouble};
 use super::contract::failure;
-use super::coroutine::{Coroutine, Event};
+use super::coroutine::{Coroutines, Event, Turned};
 use super::engine::Engine;
-use super::link::{Begin, Link, Turn};
-use super::native::Current;
+use super::link::{Begin, Link};
+
+/// Passes over all that is due before other connections have their turn.
+const PASSES: u32 = 16;
+/// What a filter is asked to give at most, in bytes.
+const RECV_MAX: usize = 65_536;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Phase {
@@ -34,9 +36,13 @@ pub struct Driver {
     pub(super) phase: Phase,
     pub(super) handle: Value,
     pub(super) instances: Option<Table>,
-    pub(super) coroutines: Vec<Coroutine>,
-    next: u64,
-    pub(super) deadline: Option<Pin<Box<Sleep>>>,
+    pub(super) coroutines: Coroutines,
+    /// When beginning or ending takes too long.
+    pub(super) deadline: Option<Alarm>,
+    /// When the next timer is due.
+    timer: Option<Alarm>,
+    /// The outbound pump has done its work, or failed.
+    has_sent_all: bool,
 }
 
 impl std::fmt::Debug for Driver {
@@ -47,35 +53,23 @@ impl std::fmt::Debug for Driver {
 
 impl Driver {
     pub(super) fn new(engine: Arc<Engine>, link: Arc<Link>) -> Self {
+        let bell = Arc::clone(&link.driver);
+        let coroutines = Coroutines::new(Arc::clone(&engine), Some(Arc::clone(&link)), bell);
         Self {
             engine,
             link,
             phase: Phase::New,
             handle: Value::Nil,
             instances: None,
-            coroutines: Vec::new(),
-            next: 1,
+            coroutines,
             deadline: None,
+            timer: None,
+            has_sent_all: false,
         }
     }
 
     pub(super) fn limit(&mut self, time: Duration) {
-        self.deadline = (!time.is_zero()).then(|| Box::pin(sleep(time)));
-    }
-
-    pub(super) fn start(
-        &mut self,
-        event: Event,
-        f: Function,
-        args: impl IntoLuaMulti,
-    ) -> mlua::Result<()> {
-        let thread = self.engine.lua.create_thread(f)?;
-        let turn = Arc::new(Turn { is_due: true.into(), driver: Arc::clone(&self.link.driver) });
-        let (waker, id) = (Waker::from(Arc::clone(&turn)), self.next);
-        self.next += 1;
-        let args = Some(args.into_lua_multi(&self.engine.lua)?);
-        self.coroutines.push(Coroutine { id, event, thread, args, turn, waker });
-        Ok(())
+        self.deadline = (!time.is_zero()).then(|| self.engine.shared.clock.after(time));
     }
 
     fn top(&self) -> mlua::Result<Table> {
@@ -103,6 +97,7 @@ impl Driver {
         Ok(())
     }
 
+    /// What every instance knows of its connection.
     fn facts(&self) -> mlua::Result<Table> {
         let (facts, lua) = (&self.link.facts, &self.engine.lua);
         let table = lua.create_table()?;
@@ -120,8 +115,7 @@ impl Driver {
             table.raw_set(format!("{name}_addr"), &addr[..])?;
             table.raw_set(format!("{name}_port"), *port)?;
         }
-        let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        table.raw_set("started", started.map_or(0.0, |time| time.as_secs_f64()))?;
+        table.raw_set("started", self.engine.shared.clock.time().as_secs_f64())?;
         Ok(table)
     }
 
@@ -131,12 +125,12 @@ impl Driver {
         self.limit(self.engine.shared.limits.handshake);
         match self.link.facts.target.clone() {
             Some((host, port)) => {
-                let connect: Function = top.get("connect")?;
-                self.start(Event::Begin, connect, (top, host, port))
+                let connect = self.engine.entry("connect")?;
+                self.coroutines.start(Event::Begin, connect, (top, host, port))
             }
             None => {
-                let accept: Function = top.get("accept")?;
-                self.start(Event::Begin, accept, top)
+                let accept = self.engine.entry("accept")?;
+                self.coroutines.start(Event::Begin, accept, top)
             }
         }
     }
@@ -153,16 +147,19 @@ impl Driver {
                 let (method, wanted) =
                     if connects { ("connect", "true") } else { ("accept", "true, false") };
                 let got = super::native::kind(values);
-                let name = self.top_name();
                 let text =
                     format!(": {method} returned a {got}, expected {wanted} or nil and an error");
-                self.fail(self.link.fault(&name, &text));
+                self.fail(self.link.fault(self.top_origin(method), &text));
                 return Ok(());
             }
         };
         let is_ready = matches!(begin, Begin::Ready);
         let mut state = self.link.lock();
         if let Begin::Refused(failure) = &begin {
+            // A client that is turned away is no failure; a connection that does not come about is.
+            if connects {
+                state.trouble = Some(Trouble::of(failure, self.top_origin("connect")));
+            }
             let error = state.error_of(failure);
             state.end_inbox(Err(error));
         }
@@ -175,92 +172,98 @@ impl Driver {
         if is_ready { self.run() } else { self.close() }
     }
 
-    /// Takes the connection into the registry and starts the pumps.
+    /// Takes the connection into the registry and starts receiving; sending begins when there is
+    /// something to send.
     fn run(&mut self) -> mlua::Result<()> {
         self.phase = Phase::Running;
         let (engine, top) = (Arc::clone(&self.engine), self.top()?);
         let register: Function = engine.entry("register")?;
         register.call::<()>((self.handle.clone(), self.link.id, self.instances.clone()))?;
         if !self.link.facts.discards {
-            let max = 65_536;
-            self.start(Event::Recv, engine.entry("inbound")?, (&self.handle.clone(), &top, max))?;
+            let inbound = engine.entry("inbound")?;
+            self.coroutines.start(Event::Recv, inbound, (&self.handle, top, RECV_MAX))?;
         }
-        self.start(Event::Send, engine.entry("outbound")?, (&self.handle.clone(), &top))?;
-        self.start(Event::Post, engine.entry("posted")?, self.handle.clone())
+        Ok(())
+    }
+
+    /// Starts what is wanted now and was not before: the pumps of what is sent, tasks, timers.
+    fn start_wanted(&mut self, cx: &mut Context<'_>) -> mlua::Result<()> {
+        if !matches!(self.phase, Phase::Running | Phase::Closing) {
+            return Ok(());
+        }
+        let state = self.link.lock();
+        let sends = (state.outbox.is_some() || state.outbox_end) && !self.has_sent_all;
+        let posts = !state.posts.is_empty();
+        drop(state);
+        if sends && self.phase == Phase::Running && !self.coroutines.has(Event::Send) {
+            let outbound = self.engine.entry("outbound")?;
+            let top = self.top()?;
+            self.coroutines.start(Event::Send, outbound, (&self.handle, top))?;
+        }
+        if posts && !self.coroutines.has(Event::Post) {
+            let posted = self.engine.entry("posted")?;
+            self.coroutines.start(Event::Post, posted, &self.handle)?;
+        }
+        let tasks = self.link.owner.lock().take_tasks();
+        tasks.into_iter().for_each(|task| self.coroutines.start_task(task));
+        self.ring_timers(cx)
+    }
+
+    /// Calls the timers that are due, and sees to it that we are woken for the next one.
+    fn ring_timers(&mut self, cx: &mut Context<'_>) -> mlua::Result<()> {
+        let clock = &self.engine.shared.clock;
+        loop {
+            let due = self.link.owner.lock().take_due(clock.now());
+            for (id, layer) in due {
+                let Some(instances) = &self.instances else { continue };
+                let instance: Table = instances.raw_get(layer)?;
+                let timed = self.engine.entry("timed")?;
+                self.coroutines.start(Event::Timer(id), timed, (instance, id))?;
+            }
+            let next = self.link.owner.lock().next_due();
+            if next != self.timer.as_ref().map(|alarm| alarm.at) {
+                self.timer = next.map(|at| clock.at(at));
+            }
+            let Some(alarm) = &mut self.timer else { return Ok(()) };
+            if alarm.poll(cx).is_pending() {
+                return Ok(());
+            }
+            self.timer = None;
+        }
     }
 
     /// Runs whatever may go on; whether anything did.
     fn turn(&mut self) -> bool {
-        let mut ran = false;
-        let spawned = std::mem::take(&mut self.link.lock().spawned);
-        for task in spawned {
-            if self.coroutines.len() >= 64 + 3 {
-                self.fail(self.link.fault(&self.top_name(), ", task: more than 64 tasks"));
-            } else if let Err(error) = self.start(Event::Task, task, ()) {
-                self.fail(self.blame(Event::Task, &error));
-            }
-        }
-        let mut at = 0;
-        while at < self.coroutines.len() {
-            if !self.coroutines[at].turn.is_due.swap(false, Ordering::Relaxed) {
-                at += 1;
-                continue;
-            }
-            ran = true;
-            let event = self.coroutines[at].event;
-            match self.resume(at) {
-                Ok(None) => at += 1,
-                Ok(Some(values)) => {
-                    self.coroutines.remove(at);
-                    let done = match event {
-                        Event::Begin => self.begun(&values),
-                        Event::Close => {
-                            self.end();
-                            Ok(())
-                        }
-                        _ => Ok(()),
-                    };
-                    if let Err(error) = done {
-                        self.fail(self.blame(event, &error));
-                    }
+        let (mut ran, mut at) = (false, 0);
+        while let Some((next, turned)) = self.coroutines.turn(at) {
+            (ran, at) = (true, next);
+            let (event, done) = match turned {
+                Turned::Waits => continue,
+                Turned::Failed(event, error) => (event, Err(error)),
+                Turned::Returned(event, values) => {
+                    let begun = event == Event::Begin;
+                    (event, if begun { self.begun(&values) } else { Ok(()) })
                 }
-                Err(error) => {
-                    self.coroutines.remove(at);
-                    self.fail(self.blame(event, &error));
-                    if event == Event::Close {
-                        self.end();
-                    }
+            };
+            match event {
+                Event::Timer(id) => self.link.owner.lock().timer_returned(id),
+                Event::Send => self.has_sent_all = true,
+                Event::Post => {
+                    let mut state = self.link.lock();
+                    state.is_posting = false;
+                    state.posted.take().into_iter().for_each(Waker::wake);
                 }
+                _ => {}
             }
-            if self.phase == Phase::Ended {
+            if let Err(error) = done {
+                self.fail(self.blame(event, &error));
+            }
+            if event == Event::Close {
+                self.end();
                 break;
             }
         }
         ran
-    }
-
-    /// Goes on with one; its results when it is done.
-    fn resume(&mut self, at: usize) -> mlua::Result<Option<MultiValue>> {
-        let coroutine = &mut self.coroutines[at];
-        *self.engine.shared.current() = Some(Current {
-            link: Some(Arc::clone(&self.link)),
-            coroutine: coroutine.id,
-            waker: coroutine.waker.clone(),
-            since: Instant::now(),
-            slice: self.engine.shared.limits.slice,
-        });
-        let args = coroutine.args.take().unwrap_or_default();
-        let result = coroutine.thread.resume::<MultiValue>(args);
-        *self.engine.shared.current() = None;
-        let values = result?;
-        if coroutine.thread.status() != ThreadStatus::Resumable {
-            return Ok(Some(values));
-        }
-        let pending: Table = self.engine.entry("pending")?;
-        if values.front().and_then(Value::as_table) != Some(&pending) {
-            return Err(mlua::Error::runtime("attempt to yield from outside a coroutine"));
-        }
-        Ok(None)
     }
 
     /// What is received for nobody is read over.
@@ -272,7 +275,10 @@ impl Driver {
             }
             if state.received.is_empty() {
                 let end = match state.read_end.clone() {
-                    Some(Err(failure)) => Err(state.error_of(&failure)),
+                    Some(Err(failure)) => {
+                        state.trouble = Some(Trouble::of(&failure, Origin::wire("recv")));
+                        Err(state.error_of(&failure))
+                    }
                     _ => Ok(()),
                 };
                 state.end_inbox(end);
@@ -283,20 +289,40 @@ impl Driver {
     }
 
     fn too_late(&mut self, cx: &mut Context<'_>) -> bool {
-        let late = self.deadline.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+        let late = self.deadline.as_mut().is_some_and(|alarm| alarm.poll(cx).is_ready());
         if late {
             self.deadline = None;
             if self.phase == Phase::Closing {
+                self.note("close: TIMEOUT");
                 self.end();
             } else {
                 let failure = Failure::new("TIMEOUT", "TIMEOUT");
+                let method = if self.link.facts.target.is_some() { "connect" } else { "accept" };
                 let mut state = self.link.lock();
+                state.trouble = Some(Trouble::of(&failure, self.top_origin(method)));
                 state.end_inbox(Err(std::io::Error::other("the filters took too long to begin")));
                 state.begin = Begin::Refused(failure);
                 state.wake_session();
             }
         }
         late
+    }
+
+    /// Whether there is a reason to end.
+    fn is_over(&self) -> bool {
+        if !matches!(self.phase, Phase::Beginning | Phase::Running) {
+            return false;
+        }
+        let mut state = self.link.lock();
+        if state.is_stopped || state.exits {
+            let end = match &state.trouble {
+                Some(trouble) => Err(std::io::Error::other(trouble.message.clone())),
+                None => Ok(()),
+            };
+            state.end_inbox(end);
+        }
+        let refused = matches!(state.begin, Begin::Refused(_));
+        state.fault.is_some() || state.is_left || state.is_stopped || state.exits || refused
     }
 
     fn step(&mut self, cx: &mut Context<'_>) -> bool {
@@ -310,30 +336,17 @@ impl Driver {
         if self.link.facts.discards {
             self.read_over(cx);
         }
-        let ran = self.turn();
-        if matches!(self.phase, Phase::Beginning | Phase::Running) {
-            let mut state = self.link.lock();
-            if let Some(fault) = state.fault.clone()
-                && state.inbox_end.is_none()
-            {
-                state.inbox.clear();
-                state.inbox_end = Some(Err(std::io::Error::other(fault)));
-                state.wake_session();
-            }
-            if state.is_stopped {
-                state.end_inbox(Ok(()));
-            }
-            let refused = matches!(state.begin, Begin::Refused(_));
-            let is_over = state.fault.is_some() || state.is_left || state.is_stopped || refused;
-            drop(state);
-            if is_over {
-                if self.close().is_err() {
-                    self.end();
-                }
-                return true;
-            }
+        if let Err(error) = self.start_wanted(cx) {
+            self.fail(self.blame(Event::Task, &error));
         }
-        ran || self.too_late(cx)
+        let ran = self.turn();
+        if self.is_over() {
+            if self.close().is_err() {
+                self.end();
+            }
+            return true;
+        }
+        self.too_late(cx) || ran
     }
 }
 
@@ -343,11 +356,20 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
         driver.link.driver.set(cx);
-        while driver.step(cx) {
+        driver.coroutines.gave_way = false;
+        for _ in 0..PASSES {
+            let ran = driver.step(cx);
             if driver.phase == Phase::Ended {
                 return Poll::Ready(());
             }
+            if !ran {
+                return Poll::Pending;
+            }
+            if driver.coroutines.gave_way {
+                break;
+            }
         }
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
 }

@@ -30,6 +30,14 @@ fn again(state: &mut State) -> io::Error {
     }
 }
 
+/// There is something for the outbound pump, which the driver starts with the first.
+fn wake_outbound(link: &Link, state: &mut State) {
+    match state.outbound.take() {
+        Some(waker) => waker.wake(),
+        None => link.driver.ring(),
+    }
+}
+
 impl Duplex for Top {
     fn poll_recv(
         &mut self,
@@ -82,7 +90,7 @@ impl Duplex for Top {
         let len = piece.len();
         if len > 0 || state.shape == conn::Shape::Message {
             state.outbox = Some(piece);
-            state.outbound.take().into_iter().for_each(Waker::wake);
+            wake_outbound(&self.0, &mut state);
         }
         Poll::Ready(Ok(len))
     }
@@ -96,7 +104,7 @@ impl Duplex for Top {
             return Poll::Ready(Ok(()));
         }
         state.outbox_end = true;
-        state.outbound.take().into_iter().for_each(Waker::wake);
+        wake_outbound(&self.0, &mut state);
         state.giver = Some(cx.waker().clone());
         Poll::Pending
     }
@@ -122,6 +130,10 @@ impl Duplex for Top {
 
     fn paced(&self) -> Paced {
         self.0.lock().conn.as_ref().map(Conn::paced).unwrap_or_default()
+    }
+
+    fn note_idle(&mut self) {
+        self.0.lock().is_idle = true;
     }
 
     fn is_over(&self) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use conn::{Conn, Shape};
 use mlua::debug::HookTriggers;
@@ -12,13 +12,17 @@ use mlua::{Function, Lua, MultiValue, Table, Value, VmState};
 use plan::Filters;
 use plan::lua::Argument;
 
+use super::clock::Clock;
+use super::code::Origin;
 use super::driver::Driver;
 use super::duplex::Top;
 use super::find::{self, Found, SearchPath};
 use super::link::{Facts, Link};
-use super::native::{self, Current, Log, Shared, Tripwire};
+use super::native::{self, Current, Log, Shared};
 use super::opening::Opening;
 use super::patterns::{self, Slice};
+use super::residents::Residents;
+use super::slice::Tripwire;
 use super::{bytes_library, options};
 use crate::source::plain;
 
@@ -74,7 +78,21 @@ impl Engine {
         datagrams: bool,
         log: Log,
     ) -> Result<Self, String> {
-        let shared = Arc::new(Shared { current: Mutex::new(None), limits: filters.limits, log });
+        Self::load_on(Clock::real(), filters, path, datagrams, log)
+    }
+
+    /// As [`Engine::load`], with a clock of its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_on(
+        clock: Clock,
+        filters: &Filters,
+        path: &SearchPath,
+        datagrams: bool,
+        log: Log,
+    ) -> Result<Self, String> {
+        let shared = Arc::new(Shared::new(filters.limits, log, clock));
         let mut engine = Self::empty(shared, path).map_err(|error| broken(&error))?;
         for (at, spec) in filters.stack.iter().enumerate() {
             let found = find::find(&spec.what, path)?;
@@ -96,17 +114,21 @@ impl Engine {
 
     pub(super) fn empty(shared: Arc<Shared>, path: &SearchPath) -> mlua::Result<Self> {
         let lua = crate::ffi::for_filters();
-        let memory = usize::try_from(shared.limits.memory).unwrap_or(0);
-        let machine = sys::memory::available().unwrap_or(0);
-        let memory = if memory == 0 { machine } else { memory };
-        lua.set_memory_limit(memory)?;
+        lua.set_memory_limit(shared.memory)?;
         lua.gc_set_mode(mlua::state::GcMode::Generational(Default::default()));
         let flags = lua.create_table()?;
         let native = lua.create_table()?;
         native.raw_set("bytes", bytes_library::make(&lua)?)?;
+        for (name, text) in [
+            ("waiting", include_str!("waiting.lua")),
+            ("reader", include_str!("reader.lua")),
+            ("nse", include_str!("nse.lua")),
+        ] {
+            native.raw_set(name, lua.load(text).set_name("=ncat").into_function()?)?;
+        }
         native::add(&lua, &native, &shared)?;
         let tripwire = Tripwire { shared: Arc::clone(&shared), flags: flags.clone() };
-        patterns::install(&lua, tripwire.clone(), memory)?;
+        patterns::install(&lua, tripwire.clone(), shared.memory)?;
         let path = path.clone();
         let module =
             lua.create_function(move |lua, (dir, name, env): (Option<String>, String, Table)| {
@@ -179,13 +201,7 @@ impl Engine {
         slice: Duration,
         f: impl FnOnce() -> mlua::Result<T>,
     ) -> mlua::Result<T> {
-        *self.shared.current() = Some(Current {
-            link: link.cloned(),
-            coroutine: 0,
-            waker: Waker::noop().clone(),
-            since: Instant::now(),
-            slice,
-        });
+        *self.shared.current() = Some(Current::new(link.cloned(), 0, Waker::noop().clone(), slice));
         let result = f();
         *self.shared.current() = None;
         result
@@ -204,8 +220,7 @@ impl Engine {
         let keep = || {
             state.raw_set("name", &name[..])?;
             self.tables.raw_push(&table)?;
-            self.arguments.raw_push(args)?;
-            self.lua.set_named_registry_value("top", &name[..])
+            self.arguments.raw_push(args)
         };
         keep().map_err(|error| self.not_loaded(file, &error))?;
         self.prototypes.push(Prototype { name, file: file.clone() });
@@ -310,7 +325,12 @@ impl Engine {
 
     fn link(&self, facts: Facts, shape: Shape, conn: Option<Conn>) -> Arc<Link> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let link = Arc::new(Link::new(id, facts, shape, conn));
+        let top = Origin {
+            layer: self.prototypes.len(),
+            filter: self.prototypes.last().map(|top| top.name.clone()),
+            method: "",
+        };
+        let link = Arc::new(Link { top, ..Link::new(id, facts, shape, conn) });
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.insert(id, Arc::clone(&link));
         link
@@ -332,6 +352,11 @@ impl Engine {
         (Opening::new(Arc::clone(&link)), Driver::new(Arc::clone(self), link))
     }
 
+    /// What runs that belongs to no connection; to be run once, beside everything else.
+    pub fn residents(self: &Arc<Self>) -> Residents {
+        Residents::new(Arc::clone(self))
+    }
+
     /// Waits until every connection's filters have ended.
     pub async fn ended(&self) {
         loop {
@@ -343,12 +368,21 @@ impl Engine {
         }
     }
 
-    /// The prototype whose file a message of Lua's begins with, and the rest of it.
-    pub(super) fn blamed<'a>(&self, text: &'a str) -> Option<(&str, &'a str)> {
-        self.prototypes.iter().rev().find_map(|prototype| {
+    /// The layer and name of the prototype whose file a message of Lua's begins with, and the rest of it.
+    pub(super) fn blamed<'a>(&self, text: &'a str) -> Option<(usize, &str, &'a str)> {
+        self.prototypes.iter().enumerate().rev().find_map(|(at, prototype)| {
             let rest = text.strip_prefix(&prototype.file[..])?.strip_prefix(':')?;
-            Some((&prototype.name[..], rest))
+            Some((at + 1, &prototype.name[..], rest))
         })
+    }
+
+    /// Has the filters of every connection say good-bye: the program ends.
+    pub fn exit(&self) {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        for link in live.values() {
+            link.lock().exits = true;
+            link.driver.ring();
+        }
     }
 
     /// The instances of one connection.

@@ -1,10 +1,11 @@
 //! `NAME:help`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use mlua::{Table, Value};
 use plan::Filters;
 
+use super::clock::Clock;
 use super::engine::{Engine, broken};
 use super::find::{self, SearchPath};
 use super::native::{Log, Shared};
@@ -14,7 +15,7 @@ use super::native::{Log, Shared};
 /// # Errors
 /// A line without its end: it cannot be found, read or loaded.
 pub fn help(what: &str, filters: &Filters, path: &SearchPath, log: Log) -> Result<String, String> {
-    let shared = Arc::new(Shared { current: Mutex::new(None), limits: filters.limits, log });
+    let shared = Arc::new(Shared::new(filters.limits, log, Clock::real()));
     let engine = Engine::empty(shared, path).map_err(|error| broken(&error))?;
     let found = find::find(what, path)?;
     let args = engine.arguments(&[])?;

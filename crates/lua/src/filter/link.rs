@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use bytes::Bytes;
 use conn::{Conn, Recv, Shape};
 
-use super::code::{Failure, Fault};
+use super::code::{Failure, Fault, Origin, Trouble};
+use super::owner::Owner;
 
 /// What is known of a connection when it begins.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +91,8 @@ pub(crate) struct State {
     pub(crate) posts: VecDeque<(mlua::Table, mlua::LuaString, usize)>,
     pub(crate) posted: Option<Waker>,
     pub(crate) post_bytes: usize,
+    /// One of them is on its way.
+    pub(crate) is_posting: bool,
     pub(crate) opener: Option<Waker>,
     pub(crate) fault: Option<Fault>,
     /// A send that failed, for the session.
@@ -98,18 +101,25 @@ pub(crate) struct State {
     pub(crate) is_stopped: bool,
     /// The error the transport had, as the system has it.
     pub(crate) cause: Option<io::Error>,
-    /// The session has gone.
+    /// The session has gone; before that, nothing moved for the time of `-i`.
     pub(crate) is_left: bool,
-    /// Coroutines that are to be run from now on.
-    pub(crate) spawned: Vec<mlua::Function>,
+    pub(crate) is_idle: bool,
+    /// The program ends.
+    pub(crate) exits: bool,
+    /// Why the session was told of a failure.
+    pub(crate) trouble: Option<Trouble>,
 }
 
 pub(crate) struct Link {
     pub(crate) id: u64,
     pub(crate) facts: Facts,
     pub(crate) state: Mutex<State>,
+    /// The filter next to the user.
+    pub(crate) top: Origin,
     /// Wakes the driver.
     pub(crate) driver: Arc<Bell>,
+    /// Tasks and timers.
+    pub(crate) owner: Arc<Owner>,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
 }
@@ -187,16 +197,21 @@ impl Link {
             posts: VecDeque::new(),
             posted: None,
             post_bytes: 0,
+            is_posting: false,
             opener: None,
             fault: None,
             failed: None,
             is_stopped: false,
             cause: None,
             is_left: false,
-            spawned: Vec::new(),
+            is_idle: false,
+            exits: false,
+            trouble: None,
         };
-        let (driver, bytes_in, bytes_out) = Default::default();
-        Self { id, facts, state: Mutex::new(state), driver, bytes_in, bytes_out }
+        let driver = Arc::default();
+        let (bytes_in, bytes_out, top) = Default::default();
+        let owner = Owner::new(Arc::clone(&driver));
+        Self { id, facts, top, state: Mutex::new(state), driver, owner, bytes_in, bytes_out }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -265,6 +280,24 @@ impl State {
             self.inbox_end = Some(end);
         }
         self.wake_session();
+    }
+
+    /// A filter has failed the connection; the session learns of it.
+    pub(crate) fn fail(&mut self, fault: Fault) {
+        let Fault { line, code, origin, .. } = fault.clone();
+        self.trouble.get_or_insert(Trouble { code, message: line, origin });
+        let fault = self.fault.get_or_insert(fault).clone();
+        self.inbox_end = Some(Err(io::Error::other(fault)));
+        self.wake_session();
+    }
+
+    /// A failure that a filter passed on, for the session.
+    pub(crate) fn fail_as(&mut self, failure: &Failure, origin: Origin) -> io::Error {
+        let is_wire =
+            self.cause.as_ref().is_some_and(|cause| Failure::from(cause).code == failure.code);
+        let origin = if is_wire { Origin::wire(origin.method) } else { origin };
+        self.trouble.get_or_insert_with(|| Trouble::of(failure, origin));
+        self.error_of(failure)
     }
 
     pub(crate) fn wake_session(&mut self) {

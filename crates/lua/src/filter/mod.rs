@@ -3,11 +3,14 @@
 //! An [`Engine`] is made once, with every script loaded and checked. It puts a stack of filters around a
 //! conn ([`Engine::wrap`]) or around one that is still to be dialled ([`Engine::open`]), and gives the conn
 //! on top of it together with a [`Driver`], a future that must be run beside the session: in it, and
-//! nowhere else, that connection's Lua runs, and the transport is touched. All of it on one thread.
+//! nowhere else, that connection's Lua runs, and the transport is touched. All of it on one thread. Whatever
+//! waits for a time waits on the engine's [`Clock`], which need not be the real one ([`Engine::load_on`]).
 
 mod blame;
+mod buffer;
 mod bundled;
 mod bytes_library;
+mod clock;
 mod closing;
 mod code;
 mod coding;
@@ -17,14 +20,20 @@ mod driver;
 mod duplex;
 mod engine;
 mod find;
+mod held;
 mod help;
 mod link;
 mod native;
 mod opening;
 mod options;
+mod owner;
 mod patterns;
+mod residents;
+mod slice;
+mod waiting;
 
 pub use bundled::BUNDLED;
+pub use clock::Clock;
 pub use code::{Failure, Fault};
 pub use driver::Driver;
 pub use engine::Engine;
@@ -35,3 +44,4 @@ pub use native::Log;
 pub use opening::{Opening, Step};
 #[doc(hidden)]
 pub use patterns::beside_lua_own;
+pub use residents::Residents;

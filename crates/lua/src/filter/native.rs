@@ -1,20 +1,26 @@
 //! What scripts' blocking calls end in. Each function tries once; `false` as its first result means that
 //! it would wait, and then the coroutine is woken when trying again is worth it.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use conn::Shape;
 use mlua::{Lua, LuaString, MultiValue, Table, UserData, UserDataRef, Value};
 
-use super::code::Failure;
+use super::clock::Clock;
+use super::code::{Failure, Origin, Trouble};
 use super::link::{Dial, Link};
+use super::owner::Owner;
 
 /// Longest read of a root, in bytes.
 const READ_MAX: usize = 64 * 1024;
+/// Calls that are served at once before others have their turn.
+const CALLS_MAX: u32 = 64;
+/// Bytes that are moved at once before others have their turn.
+const MOVED_MAX: usize = 1 << 20;
 /// The largest datagram, in bytes.
 const DATAGRAM_MAX: usize = 65_507;
 
@@ -31,6 +37,23 @@ pub(crate) struct Current {
     pub(crate) waker: Waker,
     pub(crate) since: Instant,
     pub(crate) slice: Duration,
+    /// Calls that need not wait, and the bytes they moved, in this turn.
+    calls: u32,
+    moved: usize,
+    /// It has had its share.
+    pub(crate) gave_way: bool,
+}
+
+impl Current {
+    pub(crate) fn new(
+        link: Option<Arc<Link>>,
+        coroutine: u64,
+        waker: Waker,
+        slice: Duration,
+    ) -> Self {
+        let (calls, moved, gave_way) = Default::default();
+        Self { link, coroutine, waker, since: Instant::now(), slice, calls, moved, gave_way }
+    }
 }
 
 /// Where scripts' words go: level, name, connection (0: none), text.
@@ -41,54 +64,83 @@ pub(crate) struct Shared {
     pub(crate) current: Mutex<Option<Current>>,
     pub(crate) limits: plan::lua::FilterLimits,
     pub(crate) log: Log,
+    pub(crate) clock: Clock,
+    /// The number of the next coroutine; 0 is what runs outside any.
+    pub(crate) coroutines: AtomicU64,
+    /// What belongs to no connection.
+    pub(crate) process: Arc<Owner>,
+    /// What a state and its native objects may hold, in bytes (0: nobody knows), and what objects do.
+    pub(crate) memory: usize,
+    pub(crate) held: AtomicUsize,
+    pub(crate) is_held_changed: AtomicBool,
 }
 
 impl Shared {
+    pub(crate) fn new(limits: plan::lua::FilterLimits, log: Log, clock: Clock) -> Self {
+        let process = Owner::new(Arc::default());
+        let memory = match usize::try_from(limits.memory).unwrap_or(usize::MAX) {
+            0 => sys::memory::available().unwrap_or(0),
+            memory => memory,
+        };
+        let (held, is_held_changed) = Default::default();
+        Self {
+            current: Mutex::new(None),
+            limits,
+            log,
+            clock,
+            coroutines: AtomicU64::new(1),
+            process,
+            memory,
+            held,
+            is_held_changed,
+        }
+    }
+
     pub(crate) fn current(&self) -> MutexGuard<'_, Option<Current>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whose turn it is, and how to wake it.
-    fn turn(&self) -> mlua::Result<(u64, Waker)> {
+    pub(crate) fn turn(&self) -> mlua::Result<(u64, Waker)> {
         let current = self.current();
         let current = current.as_ref().ok_or_else(|| lost("there is no event"))?;
         Ok((current.coroutine, current.waker.clone()))
     }
 
-    /// The slice, when what runs has used it up.
-    pub(crate) fn late(&self) -> Option<Duration> {
+    /// Whose tasks and timers are made now.
+    pub(crate) fn owner(&self) -> Arc<Owner> {
         let current = self.current();
-        let current = current.as_ref().filter(|current| !current.slice.is_zero())?;
-        (current.since.elapsed() > current.slice).then_some(current.slice)
+        let link = current.as_ref().and_then(|current| current.link.as_ref());
+        Arc::clone(link.map_or(&self.process, |link| &link.owner))
+    }
+
+    /// Notes a call that did not have to wait.
+    fn spend(&self, bytes: usize) {
+        if let Some(current) = self.current().as_mut() {
+            current.calls += 1;
+            current.moved += bytes;
+        }
+    }
+
+    /// Whether the coroutine has something left of its turn; if not it is woken at once, and others run
+    /// before it.
+    fn has_share(&self) -> bool {
+        let mut current = self.current();
+        let Some(current) = current.as_mut().filter(|current| current.coroutine != 0) else {
+            return true;
+        };
+        if current.calls < CALLS_MAX && current.moved < MOVED_MAX {
+            return true;
+        }
+        current.gave_way = true;
+        current.waker.wake_by_ref();
+        false
     }
 
     pub(crate) fn chunk_max(&self) -> usize {
         match usize::try_from(self.limits.chunk) {
             Ok(0) | Err(_) => usize::MAX,
             Ok(max) => max,
-        }
-    }
-}
-
-/// Notes that what runs has run too long.
-#[derive(Clone)]
-pub(crate) struct Tripwire {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) flags: Table,
-}
-
-impl super::patterns::Slice for Tripwire {
-    fn is_late(&self) -> bool {
-        self.shared.late().is_some()
-    }
-
-    /// From now on nothing is caught until the event is left.
-    fn trip(&self) -> mlua::Error {
-        let slice = self.shared.current().as_ref().map_or(Duration::ZERO, |current| current.slice);
-        let text = format!("ran for more than {} s without waiting", slice.as_secs_f64());
-        match self.flags.raw_set("tripped", &text[..]) {
-            Ok(()) => mlua::Error::runtime(text),
-            Err(error) => error,
         }
     }
 }
@@ -120,7 +172,8 @@ fn recv(lua: &Lua, shared: &Shared, link: &Link, max: Value) -> mlua::Result<Ans
     if state.reader.is_some_and(|reader| reader != coroutine) {
         return Ok((Value::Nil, Some("BUSY"), None));
     }
-    if state.poll_receive(&mut Context::from_waker(&waker), READ_MAX).is_pending() {
+    let mut cx = Context::from_waker(&waker);
+    if !shared.has_share() || state.poll_receive(&mut cx, READ_MAX).is_pending() {
         state.reader = Some(coroutine);
         return Ok(WOULD_WAIT);
     }
@@ -139,6 +192,7 @@ fn recv(lua: &Lua, shared: &Shared, link: &Link, max: Value) -> mlua::Result<Ans
     };
     drop(state);
     let piece = piece.unwrap_or_default();
+    shared.spend(piece.len());
     link.bytes_in.fetch_add(piece.len() as u64, Ordering::Relaxed);
     Ok((Value::String(lua.create_string(&piece)?), None, None))
 }
@@ -190,7 +244,10 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
     drop(state);
     let answer = sent(shared, link, ticket)?;
     if !matches!(answer.0, Value::Boolean(false)) {
-        return Ok(answer);
+        shared.spend(len);
+        if shared.has_share() {
+            return Ok(answer);
+        }
     }
     // The driver goes on with it; the ticket is what the coroutine asks with.
     link.driver.ring();
@@ -277,10 +334,6 @@ impl std::fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-struct Pause(Mutex<std::pin::Pin<Box<tokio::time::Sleep>>>);
-
-impl UserData for Pause {}
-
 /// Adds the functions of this module to `native`.
 pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
     macro_rules! function {
@@ -312,27 +365,45 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         if !is_full {
             state.post_bytes += len;
             state.posts.push_back((instance, data, len));
-            state.posted.take().into_iter().for_each(Waker::wake);
+            drop(state);
+            h.0.driver.ring();
         }
         Ok(!is_full)
     });
     function!("next_post", s, _lua, h: On<'_>, {
-        let (_, waker) = s.turn()?;
         let mut state = h.0.lock();
+        let _ = &s;
+        state.is_posting = true;
         Ok(match state.posts.pop_front() {
             Some((instance, data, len)) => {
                 state.post_bytes -= len;
                 (Value::Table(instance), Value::String(data))
             }
             None => {
-                state.posted = Some(waker);
-                (Value::Boolean(false), Value::Nil)
+                state.is_posting = false;
+                state.posted.take().into_iter().for_each(Waker::wake);
+                (Value::Nil, Value::Nil)
             }
         })
     });
-    function!("stop", s, _lua, h: On<'_>, {
+    function!("post_ended", s, _lua, h: On<'_>, {
+        let (_, waker) = s.turn()?;
+        let mut state = h.0.lock();
+        let waits = state.is_posting || !state.posts.is_empty();
+        if waits {
+            state.posted = Some(waker);
+        }
+        Ok(!waits)
+    });
+    function!("stop", s, _lua, (h, detail): (On<'_>, Option<String>), {
         let _ = &s;
-        h.0.lock().is_stopped = true;
+        let mut state = h.0.lock();
+        state.is_stopped = true;
+        if let Some(detail) = detail {
+            let origin = Origin { method: "close", ..h.0.top.clone() };
+            state.trouble.get_or_insert(Trouble { code: "ERROR", message: detail, origin });
+        }
+        drop(state);
         h.0.driver.ring();
         Ok(true)
     });
@@ -346,28 +417,6 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         let (local, remote) = (&h.0.facts.local, &h.0.facts.remote);
         Ok((true, local.0.clone(), local.1, remote.0.clone(), remote.1))
     });
-    function!("spawn", s, _lua, task: mlua::Function, {
-        let link = s.current().as_ref().and_then(|current| current.link.clone());
-        let link = link.ok_or_else(|| lost("tasks belong to a connection"))?;
-        link.lock().spawned.push(task);
-        link.driver.ring();
-        Ok(true)
-    });
-    function!("sleep", s, _lua, seconds: f64, {
-        // Outside a connection nobody would ever go on with it; Lua's words for the same.
-        if s.current().as_ref().is_none_or(|current| current.link.is_none()) {
-            return Err(lost("attempt to yield from outside a coroutine"));
-        }
-        let time = Duration::try_from_secs_f64(seconds.max(0.0));
-        let time = time.map_err(|_| lost("sleep was given a time that is none"))?;
-        Ok(Pause(Mutex::new(Box::pin(tokio::time::sleep(time)))))
-    });
-    function!("slept", s, _lua, pause: UserDataRef<Pause>, {
-        let (_, waker) = s.turn()?;
-        let mut pause = pause.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut cx = Context::from_waker(&waker);
-        Ok(matches!(std::future::Future::poll(pause.as_mut(), &mut cx), Poll::Ready(())))
-    });
     function!("log", s, _lua, (level, name, text): (LuaString, LuaString, LuaString), {
         let id = s.current().as_ref().and_then(|c| c.link.as_ref().map(|link| link.id));
         let text = text.as_bytes();
@@ -379,22 +428,16 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         );
         Ok(())
     });
-    let began = Instant::now();
-    function!("now", s, _lua, (): (), {
-        let _ = &s;
-        Ok(began.elapsed().as_secs_f64())
-    });
-    function!("time", s, _lua, (): (), {
-        let _ = &s;
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Ok(now.map_or(0.0, |time| time.as_secs_f64()))
-    });
+    function!("now", s, _lua, (): (), Ok(s.clock.now().as_secs_f64()));
+    function!("time", s, _lua, (): (), Ok(s.clock.time().as_secs_f64()));
     function!("note", s, _lua, (h, method, text): (On<'_>, String, LuaString), {
         let text = format!("{method}: {}", text.to_string_lossy());
         (s.log)("debug", "filter", h.0.id, &text);
         Ok(())
     });
     native.raw_set("version", env!("CARGO_PKG_VERSION"))?;
+    super::waiting::add(lua, native, shared)?;
+    super::buffer::add(lua, native, shared)?;
     super::contract::add(lua, native, shared)
 }
 

@@ -23,12 +23,25 @@ local function settle(...)
   return ...
 end
 
-local function resume_through(co, ...)
-  local results = pack(resume(co, ...))
-  while results[1] and results.n == 2 and results[2] == PENDING do
+local waiting = native.waiting(native, {PENDING = PENDING})
+local reader = native.reader(native)
+native.nse(native, reader)(reader.methods, function(self) return self end)
+
+-- What waits in a coroutine of the script's own has the event wait. When that is cancelled, so is this.
+local function wait_through(co)
+  local inner <close> = waiting.guard(co)
+  local results
+  repeat
     yield(PENDING)
     results = pack(resume(co))
-  end
+  until not (results[1] and results.n == 2 and results[2] == PENDING)
+  inner[1] = nil
+  return results
+end
+
+local function resume_through(co, ...)
+  local results = pack(resume(co, ...))
+  if results[1] and results.n == 2 and results[2] == PENDING then results = wait_through(co) end
   return settle(unpack(results, 1, results.n))
 end
 
@@ -45,13 +58,24 @@ end
 -- The root: a native connection as an object.
 local root = {}
 
+-- One coroutine reads at a time, until it has something or is cancelled.
+local READING = {}
+local CLAIM = {__close = function(claim) native.leave(claim[HANDLE]) end}
+
+local function recv_later(self, handle, max)
+  local claim <close> = self[READING]
+  local data, code, detail
+  repeat
+    yield(PENDING)
+    data, code, detail = native.recv(handle, max)
+  until data ~= false
+  return data, code, detail
+end
+
 function root:recv(max)
   local handle = self[HANDLE]
   local data, code, detail = native.recv(handle, max)
-  while data == false do
-    yield(PENDING)
-    data, code, detail = native.recv(handle, max)
-  end
+  if data == false then return recv_later(self, handle, max) end
   return data, code, detail
 end
 
@@ -216,48 +240,68 @@ local function environment(layer, state, args)
       if select("#", ...) > 0 then text = format(text, ...) end
       log(level, text)
     end,
-    sleep = function(seconds)
-      local sleep = native.sleep(seconds)
-      while not native.slept(sleep) do yield(PENDING) end
-      return true
-    end,
-    spawn = function(f, ...)
-      local arguments = pack(...)
-      return native.spawn(function() f(unpack(arguments, 1, arguments.n)) end)
-    end,
+    sleep = waiting.sleep, spawn = waiting.spawn, with_timeout = waiting.with_timeout,
+    queue = waiting.queue, reader = reader.new, buffer = native.buffer,
   }
   return env
 end
 
 local function new_root(handle)
-  return raw.setmetatable({[HANDLE] = handle}, ROOT)
+  return raw.setmetatable({
+    [HANDLE] = handle, [READING] = raw.setmetatable({[HANDLE] = handle}, CLAIM),
+  }, ROOT)
 end
 
--- What every instance knows of its connection.
-local function description(handle, facts)
-  local moves = {bytes_in = true, bytes_out = true}
-  function facts.get_info() return native.get_info(handle) end
-  function facts.close() return native.stop(handle) end
-  return raw.setmetatable({}, {
-    __index = function(_, key)
-      if moves[key] then return native.moved(handle, key) end
-      return facts[key]
-    end,
-    __metatable = false, __name = "conn",
-    __newindex = function() error("self.conn cannot be written to", 2) end,
-    __pairs = function() return next, copy(facts), nil end,
-  })
+-- What an instance knows of its connection. Each has a description of its own, which is but a number, so
+-- that a timer finds back to who has set it; what there is to know is kept once.
+local LAYERS = 64
+local known = {}
+
+local function connection(conn)
+  local about = known[conn[1] // LAYERS]
+  if not about then error("the connection has ended", 3) end
+  return about[HANDLE]
 end
+
+local methods = {}
+function methods.get_info(conn) return native.get_info(connection(conn)) end
+function methods.close(conn, detail) return native.stop(connection(conn), detail) end
+function methods.set_timer(conn, delay, period)
+  return native.set_timer(connection(conn), conn[1] % LAYERS, delay, period)
+end
+function methods.clear_timer(conn, id) return native.clear_timer(connection(conn), id) end
+
+local moves = {bytes_in = true, bytes_out = true}
+local CONN = {
+  __index = function(conn, key)
+    local method = methods[key]
+    if method then return method end
+    local id = conn[1] // LAYERS
+    local about = known[id]
+    if not about then return key == "id" and id or nil end
+    if moves[key] then return native.moved(about[HANDLE], key) end
+    return about.facts[key]
+  end,
+  __metatable = false, __name = "conn",
+  __newindex = function() error("self.conn cannot be written to", 2) end,
+  __pairs = function(conn)
+    local about = known[conn[1] // LAYERS]
+    local all = about and copy(about.facts) or {}
+    for key in next, moves do all[key] = about and native.moved(about[HANDLE], key) end
+    return next, all, nil
+  end,
+}
 
 -- The stack of one connection: root and instances, and the description every instance has.
 local function make(handle, id, facts, prototypes, arguments)
   local below = new_root(handle)
-  local conn = description(handle, facts)
+  known[id] = {[HANDLE] = handle, facts = facts}
   local instances = {}
   for layer, prototype in ipairs(prototypes) do
     local instance = copy(delegators)
     for key, value in next, prototype do instance[key] = value end
-    instance.super, instance.id, instance.conn = below, id, conn
+    instance.super, instance.id = below, id
+    instance.conn = raw.setmetatable({id * LAYERS + layer}, CONN)
     instance.args, instance.layer = arguments[layer], layer
     local meta = getmetatable(prototype)
     if meta then raw.setmetatable(instance, meta) end
@@ -300,15 +344,20 @@ end
 
 -- What others have for this connection, in the order in which they had it.
 local function posted(handle)
-  while true do
-    local instance, data = native.next_post(handle)
-    while instance == false do
-      yield(PENDING)
-      instance, data = native.next_post(handle)
-    end
+  local instance, data = native.next_post(handle)
+  while instance do
     native.check_post(handle, instance:send(data))
+    instance, data = native.next_post(handle)
   end
 end
+
+local function timed(instance, id)
+  local timer = instance.timer
+  if timer then timer(instance, id) end
+end
+
+local function connect(top, host, port) return top:connect(host, port) end
+local function accept(top) return top:accept() end
 
 -- The end: whoever wants to know of a failure, the end of what is sent, the end of the connection. What
 -- fails here is told and changes nothing.
@@ -324,6 +373,7 @@ local function closing(handle, instances, info, reason, shuts)
     end
   end
   local top = instances[#instances]
+  while not native.post_ended(handle) do yield(PENDING) end
   if shuts then try("shutdown", top.shutdown, top) end
   try("close", top.close, top, reason)
 end
@@ -333,6 +383,7 @@ getmetatable("").__metatable = false
 
 return {
   environment = environment, make = make, register = register, unregister = unregister,
-  inbound = inbound, outbound = outbound, posted = posted, pending = PENDING,
-  description = description, closing = closing, cancel = raw.close,
+  inbound = inbound, outbound = outbound, posted = posted, pending = PENDING, timed = timed,
+  connect = connect, accept = accept, closing = closing, cancel = raw.close,
+  forget = function(id) known[id] = nil end,
 }

@@ -159,8 +159,16 @@ fn failure(error: &OpenError) -> Failure {
     Failure { code, detail }
 }
 
+/// Runs what the scripts set going while they were loaded.
+pub(super) fn begin(engine: &Arc<Engine>) {
+    tokio::spawn(engine.residents());
+}
+
 /// Waits until the filters of every connection have said good-bye.
 pub(super) async fn ended(engine: &Engine, plan: &Plan, is_signal: bool) {
+    if is_signal {
+        engine.exit();
+    }
     let limit = plan.filters.as_ref().map_or(GOOD_BYE, |filters| filters.limits.close);
     let limit = if is_signal { GOOD_BYE } else { limit + GOOD_BYE };
     let _ = tokio::time::timeout(limit, engine.ended()).await;
