@@ -6,15 +6,29 @@ use memchr::memmem;
 use mlua::{Lua, LuaString, Table, Value};
 
 use super::coding::{self, Room};
+use super::slice::Tripwire;
 
 /// The bytes that pairs of digits stand for; white space between digits is passed over.
 pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     coding::unhex(text, &mut Room::default()).map(<[u8]>::to_vec)
 }
 
+/// What is made outside the state is bounded as the state is; 0 is no bound.
+fn fits(len: usize, room: usize) -> mlua::Result<()> {
+    if len <= room || room == 0 {
+        Ok(())
+    } else {
+        Err(mlua::Error::MemoryError("not enough memory".into()))
+    }
+}
+
 /// `None`: as it is.
-fn replace(data: &[u8], plain: &[u8], with: &[u8]) -> Option<Vec<u8>> {
-    memmem::find(data, plain)?;
+fn replace(data: &[u8], plain: &[u8], with: &[u8], room: usize) -> mlua::Result<Option<Vec<u8>>> {
+    let count = memmem::find_iter(data, plain).count();
+    if count == 0 {
+        return Ok(None);
+    }
+    fits(count.saturating_mul(with.len()).saturating_add(data.len()), room)?;
     let mut out = Vec::with_capacity(data.len());
     let mut from = 0;
     for at in memmem::find_iter(data, plain) {
@@ -23,7 +37,7 @@ fn replace(data: &[u8], plain: &[u8], with: &[u8]) -> Option<Vec<u8>> {
         from = at + plain.len();
     }
     out.extend(&data[from..]);
-    Some(out)
+    Ok(Some(out))
 }
 
 /// Equal, in a time that depends on the lengths alone.
@@ -40,7 +54,7 @@ fn flag(options: &Option<Table>, name: &str, without: bool) -> bool {
 }
 
 /// The table of all of them.
-pub(super) fn make(lua: &Lua) -> mlua::Result<Table> {
+pub(super) fn make(lua: &Lua, tripwire: &Tripwire) -> mlua::Result<Table> {
     type Text = LuaString;
     let table = lua.create_table()?;
     macro_rules! function {
@@ -48,13 +62,16 @@ pub(super) fn make(lua: &Lua) -> mlua::Result<Table> {
             table.raw_set($name, lua.create_function(move |$lua, $args: $types| $body)?)?;
         };
     }
+    let memory = tripwire.shared.memory;
     let shared_room = Arc::new(Mutex::new(Room::default()));
     macro_rules! in_room {
         ($name:literal, $lua:ident, $room:ident, $args:tt : $types:ty, $body:expr) => {{
-            let shared = Arc::clone(&shared_room);
+            let (shared, tripwire) = (Arc::clone(&shared_room), tripwire.clone());
             function!($name, $lua, $args: $types, {
                 let $room = &mut *shared.lock().unwrap_or_else(PoisonError::into_inner);
-                $body
+                let result = $body;
+                tripwire.check($room.last())?;
+                result
             });
         }};
     }
@@ -100,18 +117,22 @@ pub(super) fn make(lua: &Lua) -> mlua::Result<Table> {
         if plain.as_bytes().is_empty() {
             return Err(mlua::Error::runtime("replace was given nothing to look for"));
         }
-        match replace(&s.as_bytes(), &plain.as_bytes(), &with.as_bytes()) {
+        match replace(&s.as_bytes(), &plain.as_bytes(), &with.as_bytes(), memory)? {
             Some(out) => lua.create_string(out),
             None => Ok(s),
         }
     });
     function!("equal", _lua, (a, b): (Text, Text), Ok(equal(&a.as_bytes(), &b.as_bytes())));
-    in_room!("hex", lua, room, s: Text, lua.create_string(coding::hex(&s.as_bytes(), room)));
+    in_room!("hex", lua, room, s: Text, {
+        fits(s.as_bytes().len().saturating_mul(2), memory)?;
+        lua.create_string(coding::hex(&s.as_bytes(), room))
+    });
     in_room!("unhex", lua, room, s: Text, Ok(match coding::unhex(&s.as_bytes(), room) {
         Some(bytes) => (Some(lua.create_string(bytes)?), None, None),
         None => (None, Some("ERROR"), Some("this is no hexadecimal text")),
     }));
     in_room!("base64", lua, room, (s, options): (Text, Option<Table>), {
+        fits(s.as_bytes().len().saturating_mul(2), memory)?;
         let (url, pads) = (flag(&options, "url", false), flag(&options, "pad", true));
         lua.create_string(coding::base64(&s.as_bytes(), url, pads, room))
     });
@@ -128,8 +149,10 @@ mod tests {
 
     #[test]
     fn what_is_plain() {
-        assert_eq!(replace(b"xfoofoy", b"foo", b"bar").as_deref(), Some(&b"xbarfoy"[..]));
-        assert_eq!(replace(b"xfo", b"foo", b"bar"), None);
+        let replaced = |data: &[u8], room| replace(data, b"foo", b"bar", room);
+        assert_eq!(replaced(b"xfoofoy", 10).unwrap().as_deref(), Some(&b"xbarfoy"[..]));
+        assert_eq!(replaced(b"xfo", 1).unwrap(), None);
+        assert!(replaced(b"xfoofoy", 9).is_err());
         assert!(equal(b"a", b"a") && !equal(b"a", b"b") && !equal(b"a", b"aa"));
     }
 }

@@ -4,20 +4,29 @@
 /// Room that is kept, in bytes at most.
 const KEPT_MAX: usize = 1 << 20;
 
-/// Where results are made. Its length only grows, so that nothing is cleared twice.
+/// Where results are made. What it has only grows, so that nothing is cleared twice.
 #[derive(Debug, Default)]
-pub(super) struct Room(Vec<u8>);
+pub(super) struct Room {
+    bytes: Vec<u8>,
+    last: usize,
+}
 
 impl Room {
     /// This many bytes, whatever is in them.
     pub(super) fn of(&mut self, len: usize) -> &mut [u8] {
-        if self.0.len() < len {
-            self.0.resize(len, 0);
-        } else if self.0.len() > KEPT_MAX && len <= KEPT_MAX {
-            self.0.truncate(KEPT_MAX);
-            self.0.shrink_to_fit();
+        self.last = len;
+        if self.bytes.len() < len {
+            self.bytes.resize(len, 0);
+        } else if self.bytes.len() > KEPT_MAX && len <= KEPT_MAX {
+            self.bytes.truncate(KEPT_MAX);
+            self.bytes.shrink_to_fit();
         }
-        &mut self.0[..len]
+        &mut self.bytes[..len]
+    }
+
+    /// How much was asked for last.
+    pub(super) fn last(&self) -> usize {
+        self.last
     }
 }
 
@@ -324,6 +333,6 @@ mod tests {
         let mut room = Room::default();
         assert_eq!(room.of(KEPT_MAX * 4).len(), KEPT_MAX * 4);
         assert_eq!(room.of(10).len(), 10);
-        assert!(room.0.capacity() <= KEPT_MAX * 2);
+        assert!(room.bytes.capacity() <= KEPT_MAX * 2);
     }
 }

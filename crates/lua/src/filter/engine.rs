@@ -118,7 +118,8 @@ impl Engine {
         lua.gc_set_mode(mlua::state::GcMode::Generational(Default::default()));
         let flags = lua.create_table()?;
         let native = lua.create_table()?;
-        native.raw_set("bytes", bytes_library::make(&lua)?)?;
+        let tripwire = Tripwire { shared: Arc::clone(&shared), flags: flags.clone() };
+        native.raw_set("bytes", bytes_library::make(&lua, &tripwire)?)?;
         for (name, text) in [
             ("waiting", include_str!("waiting.lua")),
             ("reader", include_str!("reader.lua")),
@@ -127,7 +128,6 @@ impl Engine {
             native.raw_set(name, lua.load(text).set_name("=ncat").into_function()?)?;
         }
         native::add(&lua, &native, &shared)?;
-        let tripwire = Tripwire { shared: Arc::clone(&shared), flags: flags.clone() };
         patterns::install(&lua, tripwire.clone(), shared.memory)?;
         let path = path.clone();
         let module =

@@ -1,8 +1,8 @@
 -- The functions of `string` that could run for long. Called once with the native ones; what those begin
 -- with false is an error.
 local native = ...
-local find, match, gmatch, gsub, next_match =
-  native.find, native.match, native.gmatch, native.gsub, native.next
+local find, match, gmatch, gsub, next_match, check =
+  native.find, native.match, native.gmatch, native.gsub, native.next, native.check
 local error, type, concat, pack, unpack = error, type, table.concat, table.pack, table.unpack
 local gsub_of_lua, rep, format = string.gsub, string.rep, string.format
 
@@ -74,9 +74,12 @@ function string.gsub(...)
   return concat(pieces), count
 end
 
--- Nothing, many times, would take Lua's own as long as something.
+-- Nothing, many times, would take Lua's own as long as something; and whoever makes much looks at the clock.
 function string.rep(...)
   local s, n, separator = ...
-  if s == "" and (separator or "") == "" and type(n) == "number" then return rep("", 1) end
+  if type(n) == "number" and type(s) == "string" then
+    if s == "" and (separator or "") == "" then return rep("", 1) end
+    if n * #s > 65536 then check() end
+  end
   return rep(...)
 end

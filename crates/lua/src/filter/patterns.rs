@@ -11,8 +11,9 @@ use mlua::{Lua, LuaString, MultiValue, Value};
 use super::native::kind;
 use crate::pattern::{self, Captures, Pattern, Search, Span, Stop, Template};
 
-/// Patterns that are kept, at most.
+/// Patterns that are kept, at most, and the longest of them in bytes.
 const KEPT_MAX: usize = 256;
+const KEPT_LENGTH_MAX: usize = 256;
 
 /// Patterns that were read already; with and without the anchor they are two.
 #[derive(Default)]
@@ -20,6 +21,9 @@ struct Kept(Mutex<HashMap<Box<[u8]>, [Option<Arc<Pattern>>; 2]>>);
 
 impl Kept {
     fn get(&self, text: &[u8], anchors: bool) -> Arc<Pattern> {
+        if text.len() > KEPT_LENGTH_MAX {
+            return Arc::new(Pattern::new(text, anchors));
+        }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !kept.contains_key(text) {
             if kept.len() >= KEPT_MAX {
@@ -166,7 +170,7 @@ pub(super) trait Slice: Send + Sync {
 struct Library<S> {
     slice: S,
     kept: Kept,
-    /// Bytes a result may have.
+    /// Bytes of the whole state.
     memory: usize,
 }
 
@@ -249,6 +253,10 @@ impl<S: Slice> Library<S> {
             (subject.as_bytes(), text.as_bytes(), replacement.as_bytes());
         let pattern = self.kept.get(&text, true);
         let mut search = self.search(&pattern, &bytes);
+        let room = match self.memory {
+            0 => usize::MAX,
+            memory => memory.saturating_sub(args.lua.used_memory()),
+        };
         let (mut out, mut copied, mut count, mut last) = (Vec::new(), 0, 0, None);
         while count < max {
             let Some(found) = search.next(last.unwrap_or(0), last)? else { break };
@@ -256,7 +264,7 @@ impl<S: Slice> Library<S> {
             out.extend_from_slice(&bytes[copied..found.whole().start]);
             pattern::expand(Template::new(&replacement), &bytes, found, &mut out)?;
             (copied, last) = (found.whole().end, Some(found.whole().end));
-            if out.len() > self.memory {
+            if out.len() > room {
                 return Err(mlua::Error::MemoryError("not enough memory".into()).into());
             }
             if pattern.is_anchored() {
@@ -280,8 +288,8 @@ fn begin(args: &Arguments<'_>) -> Outcome {
     Ok(MultiValue::from_iter([Value::String(subject), Value::String(text), number(start)]))
 }
 
-/// Puts our functions in the place of Lua's own in `string`, before scripts get copies of it. No result is
-/// longer than `memory` bytes.
+/// Puts our functions in the place of Lua's own in `string`, before scripts get copies of it. `memory` is
+/// what all of the state may take, in bytes (0: nobody knows).
 pub(super) fn install<S: Slice + 'static>(lua: &Lua, slice: S, memory: usize) -> mlua::Result<()> {
     let library = Arc::new(Library { slice, kept: Kept::default(), memory });
     let native = lua.create_table()?;
@@ -305,6 +313,10 @@ pub(super) fn install<S: Slice + 'static>(lua: &Lua, slice: S, memory: usize) ->
     add("gmatch", |_, args| begin(args))?;
     add("gsub", Library::gsub)?;
     add("next", Library::next)?;
+    add("check", |library, _| match library.slice.is_late() {
+        true => Err(Refusal::Late),
+        false => Ok(MultiValue::new()),
+    })?;
     lua.load(include_str!("patterns.lua")).set_name("=ncat").call(native)
 }
 

@@ -25,6 +25,16 @@ impl Tripwire {
     }
 }
 
+/// Bytes of work for which the clock is looked at: Lua itself looks only after so many instructions.
+const WORK: usize = 64 << 10;
+
+impl Tripwire {
+    /// Called when a native function has done this much.
+    pub(super) fn check(&self, bytes: usize) -> mlua::Result<()> {
+        if bytes >= WORK && self.is_late() { Err(self.trip()) } else { Ok(()) }
+    }
+}
+
 impl Slice for Tripwire {
     fn is_late(&self) -> bool {
         self.slice().1

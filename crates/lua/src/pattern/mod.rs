@@ -19,6 +19,9 @@ pub use replace::{Template, expand};
 /// The most captures, as in Lua.
 pub const CAPTURES_MAX: usize = 32;
 
+/// The longest pattern, in bytes; Lua itself has no limit.
+pub const PATTERN_MAX: usize = 64 << 10;
+
 /// Why there is no answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Stop {
@@ -115,6 +118,10 @@ impl Pattern {
             _ => (false, text),
         };
         let mut items = Vec::new();
+        if text.len() > PATTERN_MAX {
+            items.push(Item::Wrong(Wrong::Complex));
+            rest = b"";
+        }
         while !rest.is_empty() {
             let (item, length) = item(rest);
             // Whatever comes after is never looked at.
