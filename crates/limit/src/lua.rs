@@ -66,7 +66,8 @@ fn engine(specs: &[String]) -> io::Result<Arc<Engine>> {
             let _ = writeln!(io::stdout(), "{text}");
         }
     };
-    let engine = Engine::load(&filters, &SearchPath::default(), false, Box::new(log));
+    let gate = gate::Gatekeeper::open();
+    let engine = Engine::load(&filters, &SearchPath::default(), false, Box::new(log), gate);
     engine.map(Arc::new).map_err(io::Error::other)
 }
 

@@ -159,6 +159,10 @@ impl Duplex for Telnet {
         self.inner.note_idle();
     }
 
+    fn wire_active(&self) -> Option<tokio::time::Instant> {
+        self.inner.wire_active()
+    }
+
     fn is_over(&self) -> bool {
         self.inner.is_over()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use memchr::{memchr, memmem};
 use mlua::{Lua, LuaString, Table, UserData, UserDataMethods, UserDataRef, UserDataRefMut, Value};
 
-use super::held::Held;
+use super::ledger::Charge;
 use super::native::Shared;
 
 /// What an empty buffer may keep, in bytes.
@@ -19,7 +19,9 @@ pub(super) struct Buffer {
     /// Up to here there is no `sought`.
     looked: usize,
     sought: Vec<u8>,
-    held: Held,
+    charge: Charge,
+    /// The limit of all the state, in bytes.
+    memory: u64,
     max: usize,
 }
 
@@ -29,8 +31,15 @@ impl Buffer {
             Ok(0) | Err(_) => usize::MAX,
             Ok(max) => max,
         };
-        let held = Held::new(shared);
-        Self { bytes: Vec::new(), start: 0, looked: 0, sought: Vec::new(), held, max }
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            looked: 0,
+            sought: Vec::new(),
+            charge: Charge::new(&shared.ledger),
+            memory: shared.memory as u64,
+            max,
+        }
     }
 
     fn len(&self) -> usize {
@@ -53,7 +62,7 @@ impl Buffer {
         let needed = self.bytes.len() + data.len();
         if needed > self.bytes.capacity() {
             let capacity = needed.max(self.bytes.capacity() * 2);
-            self.held.set(lua, capacity)?;
+            self.charge.set(lua, self.memory, capacity)?;
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
         self.bytes.extend_from_slice(data);
@@ -66,7 +75,7 @@ impl Buffer {
             // As much room as there are bytes, so that the next ones find it.
             let room = (data.len() + self.len()).max(64);
             let capacity = room + data.len() + self.len();
-            self.held.set(lua, capacity)?;
+            self.charge.set(lua, self.memory, capacity)?;
             let mut bytes = Vec::with_capacity(capacity);
             bytes.resize(room + data.len(), 0);
             bytes.extend_from_slice(self.waiting());
@@ -88,7 +97,7 @@ impl Buffer {
         self.bytes.clear();
         if self.bytes.capacity() > KEPT {
             self.bytes = Vec::new();
-            self.held.set(lua, 0)?;
+            self.charge.set(lua, self.memory, 0)?;
         }
         Ok(())
     }

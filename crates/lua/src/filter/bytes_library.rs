@@ -8,6 +8,16 @@ use mlua::{Lua, LuaString, Table, Value};
 use super::coding::{self, Room};
 use super::slice::Tripwire;
 
+/// Two letters for each byte.
+pub(super) fn hex(data: &[u8]) -> Vec<u8> {
+    coding::hex(data, &mut Room::default()).to_vec()
+}
+
+/// See [`coding::unbase64`].
+pub(super) fn unbase64(text: &[u8]) -> Result<Vec<u8>, &'static str> {
+    coding::unbase64(text, &mut Room::default()).map(<[u8]>::to_vec)
+}
+
 /// The bytes that pairs of digits stand for; white space between digits is passed over.
 pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     coding::unhex(text, &mut Room::default()).map(<[u8]>::to_vec)

@@ -41,9 +41,9 @@ impl Driver {
         let reason = reason(&self.link);
         let state = self.link.lock();
         let trouble = state.trouble.clone();
-        let is_there = state.conn.is_some() && !state.shut;
+        let is_there = state.is_there() || self.link.sockets.are_open();
+        let shuts = is_there && !state.shut && matches!(reason, "done" | "eof");
         drop(state);
-        let shuts = is_there && matches!(reason, "done" | "eof");
         let info = trouble.map(|trouble| self.info(&trouble)).transpose()?;
         self.limit(engine.shared.limits.close);
         let args = (&self.handle, instances, info, reason, shuts);
@@ -72,11 +72,12 @@ impl Driver {
             let _ = forget.call::<()>(self.link.id);
         }
         let mut state = self.link.lock();
-        state.conn = None;
+        state.wire.close();
         state.posts.clear();
         state.shut = true;
         state.end_inbox(Ok(()));
         drop(state);
+        self.link.sockets.close();
         (self.handle, self.instances) = (Value::Nil, None);
         let mut live = self.engine.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.remove(&self.link.id);

@@ -147,7 +147,7 @@ impl Coroutines {
             coroutine.waker.clone(),
             shared.limits.slice,
         ));
-        shared.limit_memory(&self.engine.lua)?;
+        self.engine.limit_memory()?;
         let args = coroutine.args.take().unwrap_or_default();
         let result = coroutine.thread.resume::<MultiValue>(args);
         let current = shared.current().take();

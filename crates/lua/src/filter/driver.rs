@@ -106,14 +106,9 @@ impl Driver {
         table.raw_set("role", facts.role)?;
         table.raw_set("proto", facts.proto)?;
         table.raw_set("datagram", self.link.lock().shape == conn::Shape::Message)?;
-        table.raw_set("tls", facts.tls)?;
         if let Some((host, port)) = &facts.target {
             table.raw_set("target_host", &host[..])?;
             table.raw_set("target_port", *port)?;
-        }
-        for (name, (addr, port)) in [("remote", &facts.remote), ("local", &facts.local)] {
-            table.raw_set(format!("{name}_addr"), &addr[..])?;
-            table.raw_set(format!("{name}_port"), *port)?;
         }
         table.raw_set("started", self.engine.shared.clock.time().as_secs_f64())?;
         Ok(table)
@@ -169,7 +164,8 @@ impl Driver {
         state.begin = begin;
         state.wake_session();
         drop(state);
-        if is_ready { self.run() } else { self.close() }
+        let is_left_alone = self.link.facts.probes;
+        if is_ready && !is_left_alone { self.run() } else { self.close() }
     }
 
     /// Takes the connection into the registry and starts receiving; sending begins when there is
@@ -291,6 +287,11 @@ impl Driver {
     fn too_late(&mut self, cx: &mut Context<'_>) -> bool {
         let late = self.deadline.as_mut().is_some_and(|alarm| alarm.poll(cx).is_ready());
         if late {
+            let grace = self.link.lock().grace.take();
+            if let (Phase::Beginning, Some(more)) = (self.phase, grace) {
+                self.limit(more);
+                return true;
+            }
             self.deadline = None;
             if self.phase == Phase::Closing {
                 self.note("close: TIMEOUT");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conn::{Conn, Duplex, Paced, Recv};
+use tokio::time::Instant;
 
 use super::code::Failure;
 use super::link::{Begin, Link, State};
@@ -100,7 +101,8 @@ impl Duplex for Top {
         if state.fault.is_some() || state.failed.is_some() {
             return Poll::Ready(Err(again(&mut state)));
         }
-        if state.shut || !matches!(state.begin, Begin::Running | Begin::Ready) {
+        let is_begun = matches!(state.begin, Begin::Running | Begin::Ready);
+        if state.shut || !is_begun || self.0.facts.probes {
             return Poll::Ready(Ok(()));
         }
         state.outbox_end = true;
@@ -134,6 +136,11 @@ impl Duplex for Top {
 
     fn note_idle(&mut self) {
         self.0.lock().is_idle = true;
+    }
+
+    fn wire_active(&self) -> Option<Instant> {
+        let active = self.0.lock().active;
+        Some(self.0.sockets.active().map_or(active, |other| active.max(other)))
     }
 
     fn is_over(&self) -> bool {

@@ -7,23 +7,27 @@ use std::task::Waker;
 use std::time::Duration;
 
 use conn::{Conn, Shape};
+use gate::{Action, Gatekeeper};
 use mlua::debug::HookTriggers;
 use mlua::{Function, Lua, MultiValue, Table, Value, VmState};
 use plan::Filters;
 use plan::lua::Argument;
+use sha2::{Digest, Sha256};
 
 use super::clock::Clock;
 use super::code::Origin;
 use super::driver::Driver;
 use super::duplex::Top;
 use super::find::{self, Found, SearchPath};
+use super::grants::Grants;
 use super::link::{Facts, Link};
 use super::native::{self, Current, Log, Shared};
+use super::network::Network;
 use super::opening::Opening;
 use super::patterns::{self, Slice};
 use super::residents::Residents;
 use super::slice::Tripwire;
-use super::{bytes_library, options};
+use super::{bytes_library, library, options};
 use crate::source::plain;
 
 /// Instructions between two looks at the clock.
@@ -77,8 +81,9 @@ impl Engine {
         path: &SearchPath,
         datagrams: bool,
         log: Log,
+        gate: Gatekeeper,
     ) -> Result<Self, String> {
-        Self::load_on(Clock::real(), filters, path, datagrams, log)
+        Self::load_on(Clock::real(), filters, path, datagrams, log, gate)
     }
 
     /// As [`Engine::load`], with a clock of its own.
@@ -91,9 +96,21 @@ impl Engine {
         path: &SearchPath,
         datagrams: bool,
         log: Log,
+        gate: Gatekeeper,
     ) -> Result<Self, String> {
-        let shared = Arc::new(Shared::new(filters.limits, log, clock));
-        let mut engine = Self::empty(shared, path).map_err(|error| broken(&error))?;
+        let shared = Shared { log, gate, clock, ..Shared::new(filters.limits) };
+        let engine = Self::empty(Arc::new(shared), path).map_err(|error| broken(&error))?;
+        engine.with(filters, path, datagrams)
+    }
+
+    /// Loads the stack.
+    pub(super) fn with(
+        mut self,
+        filters: &Filters,
+        path: &SearchPath,
+        datagrams: bool,
+    ) -> Result<Self, String> {
+        let engine = &mut self;
         for (at, spec) in filters.stack.iter().enumerate() {
             let found = find::find(&spec.what, path)?;
             if found.hides {
@@ -107,9 +124,29 @@ impl Engine {
             let args = engine
                 .arguments(&spec.args)
                 .map_err(|why| format!("Lua filter \"{name}\": {why}"))?;
-            engine.add(at + 1, &found, &args, datagrams)?;
+            let allowed: Vec<_> = filters.allow.iter().chain(&spec.allow).cloned().collect();
+            let grants = Grants::new(&allowed);
+            let grants = grants.map_err(|why| format!("Lua filter \"{name}\": {why}"))?;
+            engine.permit(&found, &spec.args)?;
+            engine.add(at + 1, &found, &args, &Arc::new(grants), datagrams)?;
         }
-        Ok(engine)
+        Ok(self)
+    }
+
+    /// Leave to run a script.
+    fn permit(&self, found: &Found, args: &[(String, Argument)]) -> Result<(), String> {
+        let name = found.source.name.clone();
+        let origin = found.directory.as_ref().map(|directory| directory.join(&name));
+        let action = Action::LoadFilter {
+            origin,
+            sha256: Sha256::digest(&found.source.text).into(),
+            arguments: args.iter().map(|(key, _)| key.clone()).collect(),
+            name,
+        };
+        match self.shared.gate.decide(action) {
+            Ok(_permit) => Ok(()),
+            Err(denied) => Err(format!("Denied: {denied}")),
+        }
     }
 
     pub(super) fn empty(shared: Arc<Shared>, path: &SearchPath) -> mlua::Result<Self> {
@@ -129,6 +166,9 @@ impl Engine {
         }
         native::add(&lua, &native, &shared)?;
         patterns::install(&lua, tripwire.clone(), shared.memory)?;
+        library::add(&lua, &native, &shared)?;
+        let net = lua.load(include_str!("net.lua")).set_name("=ncat");
+        native.raw_set("net", net.into_function()?)?;
         let path = path.clone();
         let module =
             lua.create_function(move |lua, (dir, name, env): (Option<String>, String, Table)| {
@@ -194,6 +234,15 @@ impl Engine {
         self.entries.raw_get(name)
     }
 
+    /// Leaves the state what its native objects do not hold, where that has changed.
+    pub(super) fn limit_memory(&self) -> mlua::Result<()> {
+        let (limit, held) = (self.shared.memory, self.shared.ledger.total());
+        if limit > 0 && self.shared.held.swap(held, Ordering::Relaxed) != held {
+            self.lua.set_memory_limit(limit.saturating_sub(held).max(1))?;
+        }
+        Ok(())
+    }
+
     /// Runs `f` outside any coroutine, so that it cannot wait.
     pub(super) fn at_once<T>(
         &self,
@@ -212,11 +261,14 @@ impl Engine {
         layer: usize,
         found: &Found,
         args: &Table,
+        grants: &Arc<Grants>,
         datagrams: bool,
     ) -> Result<(), String> {
         let file = &found.source.name;
-        let (table, state) = self.run(layer, found, args)?;
-        let name = self.check(file, &table, args, datagrams)?;
+        let (table, state) = self.run(layer, found, args, grants)?;
+        let is_bundled = found.directory.is_none();
+        let name = self.check(file, &table, args, datagrams, (grants, is_bundled))?;
+        self.shared.dials_anybody.fetch_or(grants.has("net"), Ordering::Relaxed);
         let keep = || {
             state.raw_set("name", &name[..])?;
             self.tables.raw_push(&table)?;
@@ -233,6 +285,7 @@ impl Engine {
         layer: usize,
         found: &Found,
         args: &Table,
+        grants: &Arc<Grants>,
     ) -> Result<(Table, Table), String> {
         let file = &found.source.name;
         let lua_error = |error: mlua::Error| self.not_loaded(file, &error);
@@ -241,6 +294,7 @@ impl Engine {
         let compile = || {
             state.raw_set("name", &file[..])?;
             state.raw_set("directory", directory)?;
+            library::grant(&self.lua, &state, grants)?;
             let environment: Function = self.entry("environment")?;
             let env: Table = environment.call((layer, &state, args))?;
             let chunk = self.lua.load(found.source.code()).set_name(format!("={file}"));
@@ -264,6 +318,7 @@ impl Engine {
         table: &Table,
         args: &Table,
         datagrams: bool,
+        (grants, is_bundled): (&Grants, bool),
     ) -> Result<String, String> {
         let of = |key: &str| table.raw_get::<Value>(key).unwrap_or(Value::Nil);
         let kind = |value: &Value| native::kind(&MultiValue::from_iter([value.clone()]));
@@ -287,13 +342,8 @@ impl Engine {
             }
         }
         if let Value::Table(needs) = of("needs") {
-            for need in needs.sequence_values::<String>().filter_map(Result::ok) {
-                if need != "shared" {
-                    return Err(line(format!(
-                        " needs \"{need}\"; allow it with --lua-allow {need}"
-                    )));
-                }
-            }
+            let needs: Vec<String> = needs.sequence_values().filter_map(Result::ok).collect();
+            grants.check(&needs, is_bundled).map_err(line)?;
         }
         if let (true, Value::Table(modes)) = (datagrams, of("modes"))
             && matches!(modes.raw_get("datagram"), Ok(Value::Boolean(false)))
@@ -301,7 +351,8 @@ impl Engine {
             return Err(line(" works on streams only and cannot be used with --udp".into()));
         }
         if let Value::Table(declared) = of("options") {
-            options::convert(&self.lua, args, &declared).map_err(|why| line(format!(": {why}")))?;
+            let converted = options::convert(&self.lua, args, &declared);
+            grants.add_files(converted.map_err(|why| line(format!(": {why}")))?);
         }
         Ok(name)
     }
@@ -316,6 +367,11 @@ impl Engine {
         }
         let own = first.strip_prefix(file).and_then(|rest| rest.strip_prefix(':'));
         format!("Lua filter \"{file}\": {}", own.unwrap_or(first).trim())
+    }
+
+    /// Has connections of filters' own made by `network`, from now on.
+    pub fn attach(&self, network: Arc<dyn Network>) {
+        let _ = self.shared.network.set(network);
     }
 
     /// The filters' names, the one next to the wire first.

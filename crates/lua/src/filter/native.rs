@@ -2,27 +2,24 @@
 //! it would wait, and then the coroutine is woken when trying again is worth it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use conn::Shape;
 use mlua::{Lua, LuaString, MultiValue, Table, UserData, UserDataRef, Value};
 
 use super::clock::Clock;
 use super::code::{Failure, Origin, Trouble};
-use super::link::{Dial, Link};
+use super::link::Link;
+use super::network::Network;
 use super::owner::Owner;
+use super::socket::Sockets;
 
-/// Longest read of a root, in bytes.
-const READ_MAX: usize = 64 * 1024;
 /// Calls that are served at once before others have their turn.
 const CALLS_MAX: u32 = 64;
 /// Bytes that are moved at once before others have their turn.
 const MOVED_MAX: usize = 1 << 20;
-/// The largest datagram, in bytes.
-const DATAGRAM_MAX: usize = 65_507;
 
 /// What a script knows a connection by.
 pub(crate) struct Handle(pub(crate) Arc<Link>);
@@ -69,30 +66,43 @@ pub(crate) struct Shared {
     pub(crate) coroutines: AtomicU64,
     /// What belongs to no connection.
     pub(crate) process: Arc<Owner>,
-    /// What a state and its native objects may hold, in bytes (0: nobody knows), and what objects do.
+    /// What a state and its native objects may hold, in bytes; 0: nobody knows.
     pub(crate) memory: usize,
+    /// What of it the objects hold, as the state was last told.
     pub(crate) held: AtomicUsize,
-    pub(crate) is_held_changed: AtomicBool,
+    pub(crate) gate: gate::Gatekeeper,
+    pub(crate) files: super::files::Files,
+    pub(crate) ledger: Arc<super::ledger::Ledger>,
+    /// Whoever makes connections; there once the run has begun.
+    pub(crate) network: OnceLock<Arc<dyn Network>>,
+    /// A filter of the stack may dial whom it likes.
+    pub(crate) dials_anybody: AtomicBool,
+    /// Sockets that belong to no connection.
+    pub(crate) sockets: Sockets,
 }
 
 impl Shared {
-    pub(crate) fn new(limits: plan::lua::FilterLimits, log: Log, clock: Clock) -> Self {
-        let process = Owner::new(Arc::default());
+    /// What says nothing to anybody and opens what it likes.
+    pub(crate) fn new(limits: plan::lua::FilterLimits) -> Self {
         let memory = match usize::try_from(limits.memory).unwrap_or(usize::MAX) {
             0 => sys::memory::available().unwrap_or(0),
             memory => memory,
         };
-        let (held, is_held_changed) = Default::default();
         Self {
             current: Mutex::new(None),
             limits,
-            log,
-            clock,
+            log: Box::new(|_, _, _, _| {}),
+            clock: Clock::real(),
             coroutines: AtomicU64::new(1),
-            process,
+            process: Owner::new(Arc::default()),
             memory,
-            held,
-            is_held_changed,
+            held: AtomicUsize::new(0),
+            gate: gate::Gatekeeper::open(),
+            files: super::files::Files::default(),
+            ledger: Arc::default(),
+            network: OnceLock::new(),
+            dials_anybody: AtomicBool::new(false),
+            sockets: Sockets::default(),
         }
     }
 
@@ -137,6 +147,19 @@ impl Shared {
         false
     }
 
+    /// How to wake whoever's turn it is.
+    pub(crate) fn waker(&self) -> mlua::Result<Waker> {
+        Ok(self.turn()?.1)
+    }
+
+    /// Outside a coroutine nobody would ever go on with a call that waits; Lua's words for the same.
+    pub(crate) fn may_wait(&self) -> mlua::Result<()> {
+        if self.turn()?.0 == 0 {
+            return Err(lost("attempt to yield from outside a coroutine"));
+        }
+        Ok(())
+    }
+
     pub(crate) fn chunk_max(&self) -> usize {
         match usize::try_from(self.limits.chunk) {
             Ok(0) | Err(_) => usize::MAX,
@@ -145,65 +168,65 @@ impl Shared {
     }
 }
 
-fn lost(text: &str) -> mlua::Error {
+pub(crate) fn lost(text: &str) -> mlua::Error {
     mlua::Error::runtime(text)
 }
 
 /// One result, or a code and a detail.
-type Answer = (Value, Option<&'static str>, Option<String>);
+pub(crate) type Answer = (Value, Option<&'static str>, Option<String>);
 
-const WOULD_WAIT: Answer = (Value::Boolean(false), None, None);
-const DONE: Answer = (Value::Boolean(true), None, None);
+pub(crate) const WOULD_WAIT: Answer = (Value::Boolean(false), None, None);
+pub(crate) const DONE: Answer = (Value::Boolean(true), None, None);
 
-fn failed(failure: &Failure) -> Answer {
+pub(crate) fn failed(failure: &Failure) -> Answer {
     let detail = (!failure.detail.is_empty()).then(|| failure.detail.clone());
     (Value::Nil, Some(failure.code), detail)
+}
+
+/// True, a failure, or that it would wait.
+pub(crate) fn answer(done: Poll<Result<(), Failure>>) -> Answer {
+    match done {
+        Poll::Pending => WOULD_WAIT,
+        Poll::Ready(Ok(())) => DONE,
+        Poll::Ready(Err(failure)) => failed(&failure),
+    }
+}
+
+/// `method` was given something that is no string.
+pub(crate) fn misuse(method: &str, given: &Value) -> mlua::Error {
+    let what = kind(&MultiValue::from_iter([given.clone()]));
+    mlua::Error::external(Misuse(format!("{method} was given a {what}, expected a string")))
 }
 
 type On<'a> = UserDataRef<Handle>;
 
 fn recv(lua: &Lua, shared: &Shared, link: &Link, max: Value) -> mlua::Result<Answer> {
     let max = match max.as_integer().map(usize::try_from) {
-        Some(Ok(max)) => max.clamp(1, READ_MAX),
-        _ => READ_MAX,
+        Some(Ok(max)) => max,
+        _ => usize::MAX,
     };
     let (coroutine, waker) = shared.turn()?;
     let mut state = link.lock();
-    if state.reader.is_some_and(|reader| reader != coroutine) {
-        return Ok((Value::Nil, Some("BUSY"), None));
-    }
-    let mut cx = Context::from_waker(&waker);
-    if !shared.has_share() || state.poll_receive(&mut cx, READ_MAX).is_pending() {
-        state.reader = Some(coroutine);
-        return Ok(WOULD_WAIT);
-    }
-    state.reader = None;
-    let Some(front) = state.received.front_mut() else {
-        return Ok(match &state.read_end {
-            Some(Err(failure)) => failed(failure),
-            _ => (Value::Nil, Some("EOF"), None),
+    if !shared.has_share() {
+        // Whoever comes later is still the second.
+        return Ok(match state.claim(coroutine) {
+            Ok(()) => WOULD_WAIT,
+            Err(failure) => failed(&failure),
         });
-    };
-    let cuts = front.len() > max;
-    let piece = if cuts && state.shape == Shape::Stream {
-        state.received.front_mut().map(|front| front.split_to(max))
-    } else {
-        state.received.pop_front()
+    }
+    let piece = match state.poll_take(&mut Context::from_waker(&waker), coroutine, max) {
+        Poll::Pending => return Ok(WOULD_WAIT),
+        Poll::Ready(Err(failure)) => return Ok(failed(&failure)),
+        Poll::Ready(Ok(piece)) => piece,
     };
     drop(state);
-    let piece = piece.unwrap_or_default();
     shared.spend(piece.len());
     link.bytes_in.fetch_add(piece.len() as u64, Ordering::Relaxed);
     Ok((Value::String(lua.create_string(&piece)?), None, None))
 }
 
 fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer> {
-    let Value::String(data) = data else {
-        let what = data.type_name();
-        return Err(mlua::Error::external(Misuse(format!(
-            "send was given a {what}, expected a string"
-        ))));
-    };
+    let Value::String(data) = data else { return Err(misuse("send", data)) };
     let data = data.as_bytes();
     let len = data.len();
     let (is_own, waker) = {
@@ -213,75 +236,54 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
         (is_own, current.waker.clone())
     };
     let mut state = link.lock();
-    if let Some(failure) = &state.send_end {
-        return Ok(failed(failure));
-    }
-    if state.wants_finish || state.conn.is_none() {
-        return Ok((Value::Nil, Some("CLOSED"), None));
-    }
-    if state.shape == Shape::Message && len > DATAGRAM_MAX {
-        return Ok((Value::Nil, Some("TOOBIG"), None));
-    }
-    if state.shape == Shape::Stream && len == 0 {
-        return Ok(DONE);
-    }
-    if !is_own {
+    if !is_own && shared.limits.queue > 0 && state.send_end.is_none() {
         let waiting: usize = state.sending.iter().map(Bytes::len).sum();
-        if shared.limits.queue > 0 && (waiting + len) as u64 > shared.limits.queue {
+        if (waiting + data.len()) as u64 > shared.limits.queue {
             return Ok((Value::Nil, Some("FULL"), None));
         }
     }
-    state.sending.push_back(super::contract::piece(data));
-    state.queued += 1;
-    let ticket = state.queued;
+    let ticket = match state.put(data) {
+        Ok(Some(ticket)) => ticket,
+        Ok(None) => return Ok(DONE),
+        Err(failure) => return Ok(failed(&failure)),
+    };
     link.bytes_out.fetch_add(len as u64, Ordering::Relaxed);
     if !is_own {
         drop(state);
         link.driver.ring();
         return Ok(DONE);
     }
-    let _ = state.poll_flush(&mut Context::from_waker(&waker));
+    let mut cx = Context::from_waker(&waker);
+    let _ = state.poll_flush(&mut cx);
+    let sent = state.poll_sent(&mut cx, ticket);
     drop(state);
-    let answer = sent(shared, link, ticket)?;
-    if !matches!(answer.0, Value::Boolean(false)) {
-        shared.spend(len);
-        if shared.has_share() {
-            return Ok(answer);
-        }
+    shared.spend(len);
+    let gives_way = matches!(sent, Poll::Ready(Ok(()))) && !shared.has_share();
+    if sent.is_pending() || gives_way {
+        // The driver goes on with it; the ticket is what the coroutine asks with.
+        link.driver.ring();
+        return Ok((Value::Boolean(false), None, Some(ticket.to_string())));
     }
-    // The driver goes on with it; the ticket is what the coroutine asks with.
-    link.driver.ring();
-    Ok((Value::Boolean(false), None, Some(ticket.to_string())))
+    Ok(answer(sent))
 }
 
 fn sent(shared: &Shared, link: &Link, ticket: u64) -> mlua::Result<Answer> {
     let (_, waker) = shared.turn()?;
-    let mut state = link.lock();
-    if state.sent >= ticket {
-        return Ok(DONE);
-    }
-    if let Some(failure) = &state.send_end {
-        return Ok(failed(failure));
-    }
-    state.senders.push(waker);
-    Ok(WOULD_WAIT)
+    Ok(answer(link.lock().poll_sent(&mut Context::from_waker(&waker), ticket)))
 }
 
 fn shutdown(shared: &Shared, link: &Link) -> mlua::Result<Answer> {
     let (_, waker) = shared.turn()?;
     let mut state = link.lock();
     state.wants_finish = true;
-    let _ = state.poll_flush(&mut Context::from_waker(&waker));
-    if let Some(failure) = &state.send_end {
-        return Ok(failed(failure));
-    }
-    if state.finished || state.conn.is_none() {
-        return Ok(DONE);
-    }
-    state.senders.push(waker);
+    let mut cx = Context::from_waker(&waker);
+    let _ = state.poll_flush(&mut cx);
+    let finished = state.poll_finished(&mut cx);
     drop(state);
-    link.driver.ring();
-    Ok(WOULD_WAIT)
+    if finished.is_pending() {
+        link.driver.ring();
+    }
+    Ok(answer(finished))
 }
 
 fn close(shared: &Shared, link: &Link) -> mlua::Result<Answer> {
@@ -295,31 +297,6 @@ fn close(shared: &Shared, link: &Link) -> mlua::Result<Answer> {
     }
     state.conn = None;
     Ok(DONE)
-}
-
-fn connect(shared: &Shared, link: &Link, host: &Value, port: &Value) -> mlua::Result<Answer> {
-    let named = link.facts.target.as_ref();
-    let is_named = named.is_some_and(|(name, number)| {
-        let is_host = host.as_string().is_some_and(|host| *host.as_bytes() == *name.as_bytes());
-        is_host && port.as_integer() == number.map(i64::from)
-    });
-    if !is_named {
-        let detail = "only the target the user named can be dialled".to_owned();
-        return Ok((Value::Nil, Some("DENIED"), Some(detail)));
-    }
-    let (_, waker) = shared.turn()?;
-    let mut state = link.lock();
-    match &state.dial {
-        Dial::Done(Ok(())) => return Ok(DONE),
-        Dial::Done(Err(failure)) => return Ok(failed(failure)),
-        Dial::None => {
-            state.dial = Dial::Wanted;
-            state.wake_session();
-        }
-        Dial::Wanted | Dial::Told => {}
-    }
-    state.senders.push(waker);
-    Ok(WOULD_WAIT)
 }
 
 /// A value that the contract does not allow, given to the root.
@@ -354,9 +331,6 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
     function!("sent", s, _lua, (h, ticket): (On<'_>, u64), sent(&s, &h.0, ticket));
     function!("shutdown", s, _lua, h: On<'_>, shutdown(&s, &h.0));
     function!("close", s, _lua, h: On<'_>, close(&s, &h.0));
-    function!("connect", s, _lua, (h, host, port): (On<'_>, Value, Value), {
-        connect(&s, &h.0, &host, &port)
-    });
     function!("post", s, _lua, (h, instance, data): (On<'_>, Table, LuaString), {
         let len = data.as_bytes().len();
         let mut state = h.0.lock();
@@ -412,11 +386,6 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         let count = if which == "bytes_in" { &h.0.bytes_in } else { &h.0.bytes_out };
         Ok(count.load(Ordering::Relaxed))
     });
-    function!("get_info", s, _lua, h: On<'_>, {
-        let _ = &s;
-        let (local, remote) = (&h.0.facts.local, &h.0.facts.remote);
-        Ok((true, local.0.clone(), local.1, remote.0.clone(), remote.1))
-    });
     function!("log", s, _lua, (level, name, text): (LuaString, LuaString, LuaString), {
         let id = s.current().as_ref().and_then(|c| c.link.as_ref().map(|link| link.id));
         let text = text.as_bytes();
@@ -438,7 +407,9 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
     native.raw_set("version", env!("CARGO_PKG_VERSION"))?;
     super::waiting::add(lua, native, shared)?;
     super::buffer::add(lua, native, shared)?;
-    super::contract::add(lua, native, shared)
+    super::contract::add(lua, native, shared)?;
+    super::dial::add(lua, native, shared)?;
+    super::socket::add(lua, native, shared)
 }
 
 /// A value's type, as messages have it.

@@ -55,59 +55,29 @@ local function wrapped(f)
   end
 end
 
+local net = native.net(native, PENDING, HANDLE, raw.setmetatable)
+
 -- The root: a native connection as an object.
 local root = {}
-
--- One coroutine reads at a time, until it has something or is cancelled.
-local READING = {}
-local CLAIM = {__close = function(claim) native.leave(claim[HANDLE]) end}
-
-local function recv_later(self, handle, max)
-  local claim <close> = self[READING]
-  local data, code, detail
-  repeat
-    yield(PENDING)
-    data, code, detail = native.recv(handle, max)
-  until data ~= false
-  return data, code, detail
-end
 
 function root:recv(max)
   local handle = self[HANDLE]
   local data, code, detail = native.recv(handle, max)
-  if data == false then return recv_later(self, handle, max) end
+  if data == false then return net.waiting(handle, native.recv, max) end
   return data, code, detail
 end
 
 function root:send(data)
   local handle = self[HANDLE]
   local done, code, detail = native.send(handle, data)
-  if done == false then
-    local ticket = code
-    repeat
-      yield(PENDING)
-      done, code, detail = native.sent(handle, ticket)
-    until done ~= false
-  end
+  if done == false then return net.waiting(handle, native.sent, code) end
   return done, code, detail
 end
 
-local function waits(name)
-  local try = native[name]
-  return function(self, ...)
-    local handle = self[HANDLE]
-    local done, code, detail = try(handle, ...)
-    while done == false do
-      yield(PENDING)
-      done, code, detail = try(handle, ...)
-    end
-    return done, code, detail
-  end
-end
-
-root.connect, root.shutdown, root.close = waits "connect", waits "shutdown", waits "close"
+root.connect, root.shutdown, root.close =
+  net.waits(native.connect), net.waits(native.shutdown), net.waits(native.close)
 function root.accept() return true end
-function root:get_info() return native.get_info(self[HANDLE]) end
+net.extend(root)
 
 local ROOT = {
   __index = root, __metatable = false, __name = "root",
@@ -186,6 +156,7 @@ end
 
 local shared = {}
 local bytes = native.bytes
+local extend = native.library(native, PENDING, copy)
 
 -- The text of a chunk: the compiler does not look at the clock.
 local SOURCE_MAX = 1 << 20
@@ -286,13 +257,13 @@ local function environment(layer, state, args)
     sleep = waiting.sleep, spawn = waiting.spawn, with_timeout = waiting.with_timeout,
     queue = waiting.queue, reader = reader.new, buffer = native.buffer,
   }
+  extend(env, state)
+  net.open(env.ncat, state)
   return env
 end
 
 local function new_root(handle)
-  return raw.setmetatable({
-    [HANDLE] = handle, [READING] = raw.setmetatable({[HANDLE] = handle}, CLAIM),
-  }, ROOT)
+  return raw.setmetatable({[HANDLE] = handle}, ROOT)
 end
 
 -- What an instance knows of its connection. Each has a description of its own, which is but a number, so
@@ -303,16 +274,18 @@ local known = {}
 local function connection(conn)
   local about = known[conn[1] // LAYERS]
   if not about then error("the connection has ended", 3) end
-  return about[HANDLE]
+  return about
 end
 
 local methods = {}
-function methods.get_info(conn) return native.get_info(connection(conn)) end
-function methods.close(conn, detail) return native.stop(connection(conn), detail) end
+net.describe(methods, connection)
+function methods.close(conn, detail) return native.stop(connection(conn)[HANDLE], detail) end
 function methods.set_timer(conn, delay, period)
-  return native.set_timer(connection(conn), conn[1] % LAYERS, delay, period)
+  return native.set_timer(connection(conn)[HANDLE], conn[1] % LAYERS, delay, period)
 end
-function methods.clear_timer(conn, id) return native.clear_timer(connection(conn), id) end
+function methods.clear_timer(conn, id)
+  return native.clear_timer(connection(conn)[HANDLE], id)
+end
 
 local moves = {bytes_in = true, bytes_out = true}
 local CONN = {
@@ -323,14 +296,17 @@ local CONN = {
     local about = known[id]
     if not about then return key == "id" and id or nil end
     if moves[key] then return native.moved(about[HANDLE], key) end
-    return about.facts[key]
+    local fact = about.facts[key]
+    if fact ~= nil then return fact end
+    return net.fact(about[HANDLE], key)
   end,
   __metatable = false, __name = "conn",
   __newindex = function() error("self.conn cannot be written to", 2) end,
   __pairs = function(conn)
     local about = known[conn[1] // LAYERS]
     local all = about and copy(about.facts) or {}
-    for key in next, moves do all[key] = about and native.moved(about[HANDLE], key) end
+    for key in next, about and moves or {} do all[key] = conn[key] end
+    for key in next, about and net.FACTS or {} do all[key] = conn[key] end
     return next, all, nil
   end,
 }

@@ -97,10 +97,5 @@ fn timers(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
         })?;
     native.raw_set("set_timer", set)?;
     let clear = lua.create_function(|_, (h, id): (On, u32)| Ok(h.0.owner.clear_timer(id)))?;
-    native.raw_set("clear_timer", clear)?;
-    let leave = lua.create_function(|_, h: On| {
-        h.0.lock().reader = None;
-        Ok(())
-    })?;
-    native.raw_set("leave", leave)
+    native.raw_set("clear_timer", clear)
 }

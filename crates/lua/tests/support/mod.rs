@@ -183,6 +183,7 @@ impl World {
             &SearchPath::default(),
             shape == Shape::Message,
             Box::new(log),
+            gate::Gatekeeper::open(),
         );
         let engine = Arc::new(engine?);
         let residents = Box::pin(engine.residents());

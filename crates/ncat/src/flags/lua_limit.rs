@@ -21,6 +21,7 @@ pub(super) fn add(limits: &mut FilterLimits, list: &str) -> Option<()> {
             "load" => limits.load = span(value)?,
             "handshake" => limits.handshake = span(value)?,
             "close" => limits.close = span(value)?,
+            "sockets" => limits.sockets = value.parse().ok()?,
             _ => return None,
         }
         Some(())
