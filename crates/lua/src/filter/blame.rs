@@ -87,7 +87,11 @@ impl Engine {
             (_, _, mlua::Error::MemoryError(_)) => {
                 ("LIMIT", format!(", {method}: not enough memory (limit {limit} MiB)"))
             }
-            _ => ("ERROR", format!(", {method}: {}", own.unwrap_or(first).trim())),
+            _ => {
+                let placed = placed(first, rest);
+                let text = placed.as_deref().or(own).unwrap_or(first);
+                ("ERROR", format!(", {method}: {}", text.trim()))
+            }
         };
         Said { origin, code, text, traceback: traceback.trim().to_owned() }
     }
@@ -100,4 +104,12 @@ impl Engine {
             table.is_ok_and(|table| table.contains_key(method).unwrap_or(false))
         })
     }
+}
+
+/// What a function of ours said, at the line of the script that had called it where that is known.
+fn placed(said: &str, script: Option<&str>) -> Option<String> {
+    let ours = said.strip_prefix("ncat:")?.trim_start_matches(|c: char| c.is_ascii_digit());
+    let ours = ours.strip_prefix(": ")?;
+    let line = script.and_then(|script| script.split(':').next());
+    Some(line.map_or_else(|| ours.to_owned(), |line| format!("{line}: {ours}")))
 }

@@ -228,6 +228,7 @@ fn recv(lua: &Lua, shared: &Shared, link: &Link, max: Value) -> mlua::Result<Ans
 fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer> {
     let Value::String(data) = data else { return Err(misuse("send", data)) };
     let data = data.as_bytes();
+    let len = data.len();
     let (is_own, waker) = {
         let current = shared.current();
         let current = current.as_ref().ok_or_else(|| lost("there is no event"))?;
@@ -240,12 +241,12 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
             return Ok((Value::Nil, Some("FULL"), None));
         }
     }
-    let ticket = match state.put(&data) {
+    let ticket = match state.put(data) {
         Ok(Some(ticket)) => ticket,
         Ok(None) => return Ok(DONE),
         Err(failure) => return Ok(failed(&failure)),
     };
-    link.bytes_out.fetch_add(data.len() as u64, Ordering::Relaxed);
+    link.bytes_out.fetch_add(len as u64, Ordering::Relaxed);
     if !is_own {
         drop(state);
         link.driver.ring();
@@ -255,7 +256,7 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
     let _ = state.poll_flush(&mut cx);
     let sent = state.poll_sent(&mut cx, ticket);
     drop(state);
-    shared.spend(data.len());
+    shared.spend(len);
     let gives_way = matches!(sent, Poll::Ready(Ok(()))) && !shared.has_share();
     if sent.is_pending() || gives_way {
         // The driver goes on with it; the ticket is what the coroutine asks with.

@@ -259,7 +259,7 @@ fn recv(lua: &Lua, shared: &Shared, socket: &Outgoing, max: &Value) -> mlua::Res
 /// Puts a piece on its way; a number to ask for it with, or nothing more to ask.
 fn send(socket: &Outgoing, data: &Value) -> mlua::Result<Result<Option<u64>, Failure>> {
     let Value::String(data) = data else { return Err(misuse("send", data)) };
-    Ok(socket.lock().put(&data.as_bytes()))
+    Ok(socket.lock().put(data.as_bytes()))
 }
 
 fn sent(shared: &Shared, socket: &Outgoing, ticket: u64) -> mlua::Result<Answer> {

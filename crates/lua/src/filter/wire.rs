@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conn::{Conn, Recv, Shape};
+use mlua::BorrowedBytes;
 use tokio::time::Instant;
 
 use super::code::Failure;
@@ -152,7 +153,7 @@ impl Wire {
 
     /// Puts a piece behind what is to be sent; the number by which to ask for it, or none where there is
     /// nothing to do.
-    pub(crate) fn put(&mut self, data: &[u8]) -> Result<Option<u64>, Failure> {
+    pub(crate) fn put(&mut self, data: BorrowedBytes) -> Result<Option<u64>, Failure> {
         if let Some(failure) = &self.send_end {
             return Err(failure.clone());
         }
@@ -169,7 +170,7 @@ impl Wire {
             Shape::Stream if data.is_empty() => return Ok(None),
             _ => {}
         }
-        self.sending.push_back(Bytes::copy_from_slice(data));
+        self.sending.push_back(super::contract::piece(data));
         self.queued += 1;
         Ok(Some(self.queued))
     }
