@@ -124,7 +124,8 @@ fn a_rate_is_held() {
 fn telnet_servers_are_answered() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let client = ncat(["127.0.0.1", &port, "-L", "telnet"]).bytes(b"\xff").start();
+    let mut client = ncat(["127.0.0.1", &port, "-L", "telnet"]).held().start();
+    client.send(b"\xff");
     let mut server = patient(listener.accept().unwrap().0);
     server.write_all(b"\xff\xfb\x01hello\xff\xfd\x18\xff\xff").unwrap();
     server.shutdown(Shutdown::Write).unwrap();
