@@ -10,6 +10,7 @@ mod bundled;
 mod capabilities;
 mod chat;
 mod contract;
+mod crowd;
 mod elsewhere;
 mod ends;
 mod examples;

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use mlua::{Lua, LuaString, MultiValue, Table, UserData, UserDataRef, Value};
 
 use super::clock::Clock;

@@ -133,7 +133,12 @@ fn readers_and_buffers_are_limited() {
         ]
     );
     // All of it counts as the scripts' memory.
-    let limits = FilterLimits { memory: 24 << 20, buffer: 0, ..FilterLimits::default() };
+    let limits = FilterLimits {
+        slice: std::time::Duration::ZERO,
+        memory: 24 << 20,
+        buffer: 0,
+        ..FilterLimits::default()
+    };
     let text = script("", "('x'):rep(1 << 20)", "rd:exact(1 << 30)");
     let mut world = World::with(&[&text], Shape::Stream, limits);
     world.client();
