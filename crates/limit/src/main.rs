@@ -18,6 +18,8 @@ mod dtls;
 #[cfg(target_os = "linux")]
 mod ends;
 #[cfg(target_os = "linux")]
+mod lua;
+#[cfg(target_os = "linux")]
 mod pattern;
 #[cfg(target_os = "linux")]
 mod tls;
@@ -27,7 +29,8 @@ const USAGE: &str =
        limit feed BYTES|inf [--pattern] | sink BYTES|inf [--pattern] [--on] | udp-send PORT
        limit tls-send PORT | tls-recv PORT CERT KEY | tls-identity CERT KEY
        limit tls-handshakes PORT COUNT | tls-resumed PORT COUNT | tls-idle PORT COUNT
-       limit dtls-echo PORT SIZE SECONDS | dtls-echo-back PORT CERT KEY | echo-command SIZE";
+       limit dtls-echo PORT SIZE SECONDS | dtls-echo-back PORT CERT KEY | echo-command SIZE
+       limit lua-pump NAME LAYERS SIZE COUNT | lua-natives SCRIPT";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -68,6 +71,10 @@ fn run(args: &[&str]) -> std::io::Result<()> {
         ["dtls-echo-back", port, certificate, key] => {
             dtls::echo_back(number(port)?, certificate, key)
         }
+        ["lua-pump", name, layers, size, count] => {
+            lua::pump(name, bytes(layers)?, bytes(size)?, bytes(count)?)
+        }
+        ["lua-natives", script] => lua::natives(script),
         ["echo-command", size] => dtls::echo_command(bytes(size)? as usize),
         _ => Err(std::io::Error::other(USAGE)),
     }

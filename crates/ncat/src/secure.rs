@@ -194,6 +194,7 @@ impl Acceptor {
 }
 
 /// Begins TLS on a connection that a filter has, with settings of its own.
+#[cfg_attr(not(feature = "lua"), expect(dead_code, reason = "asked by filters"))]
 pub(crate) async fn begin(
     spec: &TlsSpec,
     listens: bool,

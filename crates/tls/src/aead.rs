@@ -48,8 +48,7 @@ impl Aead {
     pub fn seal(&self, nonce: &[u8], message: &[u8], also: &[u8]) -> Result<Vec<u8>, String> {
         check(nonce)?;
         let mut tag = [0; TAG];
-        let sealed =
-            encrypt_aead(self.cipher, &self.key, Some(nonce), also, message, &mut tag);
+        let sealed = encrypt_aead(self.cipher, &self.key, Some(nonce), also, message, &mut tag);
         let mut sealed = sealed.map_err(|error| error.to_string())?;
         sealed.extend(tag);
         Ok(sealed)
@@ -59,7 +58,12 @@ impl Aead {
     ///
     /// # Errors
     /// The nonce has not 12 bytes.
-    pub fn open(&self, nonce: &[u8], sealed: &[u8], also: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    pub fn open(
+        &self,
+        nonce: &[u8],
+        sealed: &[u8],
+        also: &[u8],
+    ) -> Result<Option<Vec<u8>>, String> {
         check(nonce)?;
         let Some((text, tag)) = sealed.split_last_chunk::<TAG>() else { return Ok(None) };
         Ok(decrypt_aead(self.cipher, &self.key, Some(nonce), also, text, tag).ok())
@@ -95,7 +99,9 @@ mod tests {
             }
             assert!(open(&[1; 8], &sealed, b"also").is_err());
         }
-        assert!(Aead::new("aes-256-gcm", &[0; 16]).is_err() && Aead::new("rot13", &[0; 32]).is_err());
+        assert!(
+            Aead::new("aes-256-gcm", &[0; 16]).is_err() && Aead::new("rot13", &[0; 32]).is_err()
+        );
     }
 
     #[test]

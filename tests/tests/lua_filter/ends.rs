@@ -65,6 +65,20 @@ fn a_trailer_comes_before_fin() {
 }
 
 #[test]
+fn compressed_streams_are_whole_when_fin_comes() {
+    if ncat(["-L", "gzip:help"]).run().code() != Some(0) {
+        return super::serve_support::skip("this ncat has no gzip");
+    }
+    let data = noise(100_000, 43);
+    for input in [&b"x"[..], &data] {
+        let (wire, ended) = super::on_wire(&["gzip"], input);
+        ended.expect_code(0);
+        let gzip = testkit::process::Program::new("gzip").args(["-dc"]).bytes(wire);
+        testkit::data::assert_same("unpacked", &gzip.run().expect_code(0).stdout, input);
+    }
+}
+
+#[test]
 fn a_peer_that_ends_first_gets_the_trailer_and_what_was_ready() {
     let dir = scratch();
     let path = trailers(dir.path());

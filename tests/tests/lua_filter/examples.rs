@@ -68,11 +68,8 @@ fn forwarding_speaks_tls_for_who_cannot() {
 fn one_port_serves_whoever_speaks_first_and_who_does_not() {
     let web = web();
     let ssh = ncat(["-v", "-lk", "127.0.0.1", "0", "-c", "echo SSH-2.0-test; cat"]).start();
-    let arguments = format!(
-        "http=127.0.0.1\\:{},ssh=127.0.0.1\\:{},patience=300ms",
-        web.port(),
-        ssh.port()
-    );
+    let arguments =
+        format!("http=127.0.0.1\\:{},ssh=127.0.0.1\\:{},patience=300ms", web.port(), ssh.port());
     let server = listener("switch.lua", &arguments);
     if let Some(curl) = curl() {
         let url = format!("http://127.0.0.1:{}/switch.lua", server.port());

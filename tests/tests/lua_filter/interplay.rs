@@ -26,17 +26,23 @@ fn peer(says: &'static [u8]) -> (String, std::thread::JoinHandle<Vec<u8>>) {
 fn transcripts_have_the_clear_side_after_line_ends_and_telnet() {
     let dir = scratch();
     let (raw, hex) = (dir.path().join("raw"), dir.path().join("hex"));
-    // IAC WILL 1 is telnet's; it comes to us in rot13's alphabet, which leaves it alone.
-    let (port, peer) = peer(b"\xff\xfb\x01nafjre\n");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
     let client = ncat(["-C", "-t", "-o"]).args([&raw]).args(["-x"]).args([&hex]);
-    let client = client.args(filters(&["rot13"])).args(["127.0.0.1", &port]).bytes("hello\n");
-    let ended = client.run().expect_code(0);
-    assert_eq!(ended.stdout, b"answer\n");
-    // DONT 1 went down through the filter as well.
-    let got = peer.join().unwrap();
-    assert!(got.ends_with(b"uryyb\r\n") || got.starts_with(b"uryyb\r\n"), "{got:?}");
-    assert!(got.windows(3).any(|three| three == b"\xff\xfe\x01"), "{got:?}");
-    assert_eq!(got.len(), 10);
+    let client = client.args(filters(&["rot13"])).args(["127.0.0.1", &port]).held();
+    let mut client = client.start();
+    let mut stream = patient(listener.accept().unwrap().0);
+    client.send(b"hello\n");
+    let mut got = [0; 7];
+    stream.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"uryyb\r\n");
+    // IAC WILL 1 is telnet's, in an alphabet that rot13 leaves alone; DONT 1 is the answer to it.
+    stream.write_all(b"\xff\xfb\x01nafjre\n").unwrap();
+    stream.read_exact(&mut got[..3]).unwrap();
+    assert_eq!(&got[..3], b"\xff\xfe\x01");
+    client.wait_output(7);
+    drop(stream);
+    assert_eq!(client.finish().expect_code(0).stdout, b"answer\n");
     let raw = std::fs::read(&raw).unwrap();
     assert_eq!(raw.len(), b"hello\r\nanswer\n".len());
     assert!(raw.windows(7).any(|seven| seven == b"hello\r\n"), "{raw:?}");
@@ -47,11 +53,17 @@ fn transcripts_have_the_clear_side_after_line_ends_and_telnet() {
 
 #[test]
 fn telnet_answers_pass_the_filters() {
-    let (port, peer) = peer(b"fffb01fffd18");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
     let client = ncat(["-t"]).args(filters(&["hex"])).args(["127.0.0.1", &port]).held().start();
-    // The peer has ended; what it asked for was refused, in the filter's language.
+    let mut stream = patient(listener.accept().unwrap().0);
+    // What it asks for is refused, in the filter's language.
+    stream.write_all(b"fffb01fffd18").unwrap();
+    let mut got = [0; 12];
+    stream.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"fffe01fffc18");
+    drop(stream);
     client.finish().expect_code(0);
-    assert_eq!(peer.join().unwrap(), b"fffe01fffc18");
 }
 
 #[test]
@@ -140,10 +152,8 @@ fn the_chat_speaks_through_the_filters() {
 fn a_proxy_servers_clients_have_filters_and_its_targets_none() {
     let (port, far) = peer(b"answer");
     let dir = scratch();
-    let path = script(
-        dir.path(),
-        "return { init = function(self) print('role', self.conn.role) end }",
-    );
+    let path =
+        script(dir.path(), "return { init = function(self) print('role', self.conn.role) end }");
     let server = ncat(["-v", "-lk", "127.0.0.1", "0", "--proxy-type", "any", "-L"]).args([&path]);
     let server = server.args(filters(&["hex"])).start();
     let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();

@@ -10,14 +10,17 @@ mod bundled;
 mod capabilities;
 mod chat;
 mod contract;
+mod crowd;
 mod elsewhere;
 mod ends;
 mod examples;
 mod guide;
 mod interplay;
 mod library;
+mod life;
 mod loading;
 mod modes;
+mod network_guide;
 mod order;
 mod outgoing;
 #[cfg(feature = "tls")]

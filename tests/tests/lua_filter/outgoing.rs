@@ -196,6 +196,28 @@ fn sockets_speak_as_nse_does() {
 }
 
 #[test]
+fn a_root_can_be_waited_for_no_longer_than_it_is_worth() {
+    let text = "return { accept = function(self)
+      self.super:set_timeout(150)
+      local data, code = self.super:recv()
+      assert(data == nil and code == 'TIMEOUT', code)
+      self.super:set_timeout(-1)
+      self.super:send('say something')
+      assert(self.super:recv() == 'something')
+      self.super:send('fine')
+      return false end }";
+    let (said, ended) = served(text, &[], |mut client| {
+        let mut said = [0; 13];
+        client.read_exact(&mut said).unwrap();
+        client.write_all(b"something").unwrap();
+        let mut rest = String::new();
+        client.read_to_string(&mut rest).unwrap();
+        rest
+    });
+    assert_eq!(said, "fine", "{}", ended.stderr);
+}
+
+#[test]
 fn a_socket_can_stand_below_a_filter() {
     // The named target is never dialled: all goes by way of the socket that the filter made.
     let port = echo(1);
@@ -314,9 +336,8 @@ fn a_filter_serves_clients_by_itself() {
         let data = noise(4_000_000, 31);
         let mut wanted = data.clone();
         wanted.make_ascii_uppercase();
-        let clients: Vec<_> = (0..2)
-            .map(|_| ncat(["127.0.0.1", &port]).bytes(data.clone()).start())
-            .collect();
+        let clients: Vec<_> =
+            (0..2).map(|_| ncat(["127.0.0.1", &port]).bytes(data.clone()).start()).collect();
         for client in clients {
             let got = client.finish().expect_code(0).stdout;
             testkit::data::assert_same(relayed, &got, &wanted);
@@ -387,6 +408,96 @@ fn relaying_half_closes_and_tells_what_broke() {
         local up, code, why, one, two = ncat.relay(broken, quiet)
         assert(up == nil and code == 'RESET' and why == 'gone' and one == 0 and two == 0)",
     );
+}
+
+#[test]
+fn work_that_nobody_waits_for_any_longer_is_given_up() {
+    let full = super::full_listener();
+    let port = echo(2);
+    holds(&format!(
+        "local began = ncat.now()
+        local s, err = ncat.with_timeout(0.2, ncat.connect, '127.0.0.1', {full})
+        assert(s == nil and err == 'TIMEOUT')
+        local went_on = false
+        local task = ncat.spawn(function() ncat.connect('127.0.0.1', {full}) went_on = true end)
+        ncat.sleep(0.1)
+        task:cancel()
+        -- Given up in the middle both are closed: nobody knows how far it came.
+        local one = assert(ncat.connect('127.0.0.1', {port}))
+        local other = assert(ncat.connect('127.0.0.1', {port}))
+        local moved, err = ncat.with_timeout(0.2, ncat.relay, one, other)
+        assert(moved == nil and err == 'TIMEOUT', err)
+        local sent, err = one:send('x')
+        assert(sent == nil and err == 'CLOSED', err)
+        assert(not went_on and ncat.now() - began < 5)",
+        full = full.port
+    ));
+}
+
+#[test]
+fn a_socket_made_while_loading_is_the_scripts() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let dir = scratch();
+    let text = format!(
+        "local log = ncat.new_socket()
+        return {{ accept = function(self)
+          if self.id == 1 then assert(log:connect('127.0.0.1', {port})) end
+          assert(log:send('client ' .. self.id .. '\\n'))
+          return true
+        end }}"
+    );
+    let path = script(dir.path(), &text);
+    let server = ncat(["-v", "-lk", "127.0.0.1", "0", "--lua-allow", "net", "-L"]).args([&path]);
+    let server = server.held().start();
+    let mut got = [0; 9];
+    let one = connect(server.port());
+    let mut log = patient(listener.accept().unwrap().0);
+    log.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"client 1\n");
+    drop(one);
+    let _two = connect(server.port());
+    log.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"client 2\n");
+    server.stop().expect_code(143);
+    // Waiting for one is not for then.
+    for wait in ["ncat.connect('127.0.0.1', 1)", "ncat.resolve('localhost')"] {
+        let path = script(dir.path(), &format!("{wait} return {{}}"));
+        let ran = ncat(["127.0.0.1", "1", "--lua-allow", "net", "-L"]).args([&path]).run();
+        let line = "Ncat: Lua filter \"x.lua\" tried to wait while loading. QUITTING.";
+        assert_eq!(ran.expect_code(2).first_line(), line);
+    }
+}
+
+#[test]
+fn relaying_ends_with_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let dir = scratch();
+    let path = script(dir.path(), &proxy(port).replace("RELAYED", "self.super"));
+    let server = ncat(["-v", "-lk", "127.0.0.1", "0", "--lua-allow", "net", "-L"]).args([&path]);
+    let server = server.held().start();
+    // A client that is reset in the middle: the other side hears of it, the next client is served.
+    let client = connect(server.port());
+    let mut far = patient(listener.accept().unwrap().0);
+    let socket = socket2::Socket::from(client);
+    socket.set_linger(Some(Duration::ZERO)).unwrap();
+    drop(socket);
+    let mut rest = Vec::new();
+    let _ = far.read_to_end(&mut rest);
+    assert_eq!(rest, b"");
+    drop(far);
+    let mut client = connect(server.port());
+    let mut far = patient(listener.accept().unwrap().0);
+    client.write_all(b"x").unwrap();
+    let mut byte = [0];
+    far.read_exact(&mut byte).unwrap();
+    // And one in the middle of whose conversation the program is ended.
+    let began = Instant::now();
+    server.stop().expect_code(143);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert_eq!(far.read(&mut byte).unwrap_or(0), 0);
+    assert_eq!(client.read(&mut byte).unwrap_or(0), 0);
 }
 
 #[test]

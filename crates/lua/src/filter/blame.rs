@@ -70,7 +70,14 @@ impl Engine {
             Some((layer, name, rest)) => {
                 (Origin { layer, filter: Some(name.to_owned()), method }, Some(rest))
             }
-            None => (event, None),
+            // A tail call leaves no trace; whoever calls the root is the first who has such a method.
+            None => match misuse.and_then(|misuse| self.first_with(misuse)) {
+                Some(layer) => {
+                    let filter = Some(self.prototypes[layer - 1].name.clone());
+                    (Origin { layer, filter, method }, None)
+                }
+                None => (event, None),
+            },
         };
         let own = if self.blamed(first).is_some() { rest } else { None };
         let limit = self.shared.limits.memory >> 20;
@@ -80,8 +87,29 @@ impl Engine {
             (_, _, mlua::Error::MemoryError(_)) => {
                 ("LIMIT", format!(", {method}: not enough memory (limit {limit} MiB)"))
             }
-            _ => ("ERROR", format!(", {method}: {}", own.unwrap_or(first).trim())),
+            _ => {
+                let placed = placed(first, rest);
+                let text = placed.as_deref().or(own).unwrap_or(first);
+                ("ERROR", format!(", {method}: {}", text.trim()))
+            }
         };
         Said { origin, code, text, traceback: traceback.trim().to_owned() }
     }
+
+    /// The layer next to the wire whose script has the method that was misused.
+    fn first_with(&self, misuse: &Misuse) -> Option<usize> {
+        let method = misuse.0.split(' ').next()?;
+        (1..=self.prototypes.len()).find(|layer| {
+            let table: mlua::Result<mlua::Table> = self.tables.raw_get(*layer);
+            table.is_ok_and(|table| table.contains_key(method).unwrap_or(false))
+        })
+    }
+}
+
+/// What a function of ours said, at the line of the script that had called it where that is known.
+fn placed(said: &str, script: Option<&str>) -> Option<String> {
+    let ours = said.strip_prefix("ncat:")?.trim_start_matches(|c: char| c.is_ascii_digit());
+    let ours = ours.strip_prefix(": ")?;
+    let line = script.and_then(|script| script.split(':').next());
+    Some(line.map_or_else(|| ours.to_owned(), |line| format!("{line}: {ours}")))
 }

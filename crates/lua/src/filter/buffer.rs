@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use memchr::{memchr, memmem};
-use mlua::{Lua, LuaString, Table, UserData, UserDataMethods, UserDataRef, UserDataRefMut, Value};
+use mlua::{
+    IntoLuaMulti, Lua, LuaString, Table, UserData, UserDataMethods, UserDataRef, UserDataRefMut,
+    Value,
+};
 
 use super::ledger::Charge;
 use super::native::Shared;
@@ -154,18 +157,15 @@ fn counted(count: Option<i64>, len: usize) -> Option<usize> {
     }
 }
 
-type Answer = (Value, Option<&'static str>);
-const DONE: Answer = (Value::Boolean(true), None);
-const LIMIT: Answer = (Value::Nil, Some("LIMIT"));
-
 impl UserData for Buffer {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_method_mut("push", |lua, buffer, data: LuaString| {
             let data = data.as_bytes();
             if buffer.len().saturating_add(data.len()) > buffer.max {
-                return Ok(LIMIT);
+                return (Value::Nil, "LIMIT").into_lua_multi(lua);
             }
-            buffer.push(lua, &data).map(|()| DONE)
+            buffer.push(lua, &data)?;
+            true.into_lua_multi(lua)
         });
         methods.add_method_mut("pull", |lua, buffer, count: Option<i64>| {
             let count = counted(count, buffer.len());

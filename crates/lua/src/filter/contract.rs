@@ -6,11 +6,19 @@ use std::task::Waker;
 
 use bytes::Bytes;
 use conn::Shape;
-use mlua::{Lua, MultiValue, Table, UserDataRef, Value};
+use mlua::{BorrowedBytes, Lua, MultiValue, Table, UserDataRef, Value};
 
 use super::code::{Failure, Fault, Origin};
 use super::link::{Link, State};
 use super::native::{Handle, Shared, kind};
+
+/// Bytes, below which a copy costs less than what keeps a string.
+const COPIED_MAX: usize = 2048;
+
+/// A script's string on its way out: it stays where it is, kept from Lua's collector until it has gone.
+pub(super) fn piece(data: BorrowedBytes) -> Bytes {
+    if data.len() > COPIED_MAX { Bytes::from_owner(data) } else { Bytes::copy_from_slice(&data) }
+}
 
 /// What a method gave, judged.
 enum Verdict {
@@ -65,7 +73,7 @@ fn deliver(shared: &Shared, link: &Link, values: &MultiValue) -> bool {
             if data.is_empty() && state.shape == Shape::Stream {
                 return true;
             }
-            state.inbox.push_back(Bytes::copy_from_slice(&data));
+            state.inbox.push_back(piece(data));
             state.taker.take().into_iter().for_each(Waker::wake);
             true
         }

@@ -59,6 +59,9 @@ impl Duplex for Top {
             }
             return Poll::Ready(Ok(Recv::Data));
         }
+        if state.inbox_end.is_some() {
+            state.is_told_end = true;
+        }
         match state.inbox_end.take() {
             Some(Ok(())) => Poll::Ready(Ok(Recv::End)),
             Some(Err(error)) => Poll::Ready(Err(error)),
@@ -119,7 +122,8 @@ impl Duplex for Top {
         let state = self.0.lock();
         let ours =
             !state.inbox.is_empty() || state.inbox_end.is_some() || !state.received.is_empty();
-        ours || state.conn.as_ref().is_some_and(Conn::is_readable)
+        let is_open = state.read_end.is_none();
+        ours || (is_open && state.conn.as_ref().is_some_and(Conn::is_readable))
     }
 
     fn losses(&self) -> Option<String> {
@@ -127,7 +131,8 @@ impl Duplex for Top {
     }
 
     fn is_answering(&self) -> bool {
-        self.0.lock().conn.as_ref().is_some_and(Conn::is_answering)
+        let answers = self.0.lock().conn.as_ref().is_some_and(Conn::is_answering);
+        answers || (!self.0.lock().is_there() && self.0.sockets.are_answering())
     }
 
     fn paced(&self) -> Paced {
@@ -144,13 +149,26 @@ impl Duplex for Top {
     }
 
     fn is_over(&self) -> bool {
-        self.0.lock().conn.as_ref().is_some_and(Conn::is_over)
+        let mut state = self.0.lock();
+        if !state.conn.as_ref().is_some_and(Conn::is_over) {
+            return false;
+        }
+        if !state.is_told_end {
+            // The filters learn that nothing more comes, and may have something to say to that.
+            state.wake_reader();
+            self.0.driver.ring();
+        }
+        state.is_told_end
     }
 
     fn undelivered(&self) -> io::Result<Option<usize>> {
+        // Without a root it is filters' own connections that all goes by.
+        let is_rooted = self.0.lock().is_there();
+        let elsewhere = if is_rooted { 0 } else { self.0.sockets.undelivered()? };
         let state = self.0.lock();
         let ours = state.outbox.as_ref().map_or(0, Bytes::len)
             + usize::from(state.in_send)
+            + elsewhere
             + state.sending.iter().map(Bytes::len).sum::<usize>();
         let below = state.conn.as_ref().map_or(Ok(Some(0)), Conn::undelivered)?;
         Ok(below.map(|below| below + ours).or((ours > 0).then_some(ours)))

@@ -19,17 +19,20 @@ use super::code::Origin;
 use super::driver::Driver;
 use super::duplex::Top;
 use super::find::{self, Found, SearchPath};
+use super::grace::Grace;
 use super::grants::Grants;
 use super::link::{Facts, Link};
 use super::native::{self, Current, Log, Shared};
 use super::network::Network;
 use super::opening::Opening;
+use super::patterns::{self, Slice};
 use super::residents::Residents;
+use super::slice::Tripwire;
 use super::{bytes_library, library, options};
 use crate::source::plain;
 
 /// Instructions between two looks at the clock.
-const HOOK_EVERY: u32 = 10_000;
+const HOOK_EVERY: u32 = 1_000;
 /// The methods Ncat calls, and the notifications.
 const FUNCTIONS: [&str; 9] =
     ["connect", "accept", "recv", "send", "shutdown", "close", "init", "error", "timer"];
@@ -50,7 +53,7 @@ pub struct Engine {
     pub(super) entries: Table,
     pub(super) flags: Table,
     pub(super) prototypes: Vec<Prototype>,
-    tables: Table,
+    pub(super) tables: Table,
     arguments: Table,
     next_id: AtomicU64,
     /// Connections that have not ended.
@@ -153,7 +156,8 @@ impl Engine {
         lua.gc_set_mode(mlua::state::GcMode::Generational(Default::default()));
         let flags = lua.create_table()?;
         let native = lua.create_table()?;
-        native.raw_set("bytes", bytes_library::make(&lua)?)?;
+        let tripwire = Tripwire { shared: Arc::clone(&shared), flags: flags.clone() };
+        native.raw_set("bytes", bytes_library::make(&lua, &tripwire)?)?;
         for (name, text) in [
             ("waiting", include_str!("waiting.lua")),
             ("reader", include_str!("reader.lua")),
@@ -162,6 +166,7 @@ impl Engine {
             native.raw_set(name, lua.load(text).set_name("=ncat").into_function()?)?;
         }
         native::add(&lua, &native, &shared)?;
+        patterns::install(&lua, tripwire.clone(), shared.memory)?;
         library::add(&lua, &native, &shared)?;
         let net = lua.load(include_str!("net.lua")).set_name("=ncat");
         native.raw_set("net", net.into_function()?)?;
@@ -182,20 +187,9 @@ impl Engine {
         native.raw_set("module", module)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("=ncat");
         let entries: Table = prelude.call((native, flags.clone()))?;
-        let hooked = (Arc::clone(&shared), flags.clone());
         let triggers = HookTriggers::new().every_nth_instruction(HOOK_EVERY);
         lua.set_global_hook(triggers, move |_, _| {
-            let (shared, flags) = &hooked;
-            let over = shared.current().as_ref().is_some_and(|current| {
-                !current.slice.is_zero() && current.since.elapsed() > current.slice
-            });
-            if over {
-                let slice = shared.current().as_ref().map_or(Duration::ZERO, |c| c.slice);
-                let text = format!("ran for more than {} s without waiting", slice.as_secs_f64());
-                flags.raw_set("tripped", &text[..])?;
-                return Err(mlua::Error::runtime(text));
-            }
-            Ok(VmState::Continue)
+            if tripwire.is_late() { Err(tripwire.trip()) } else { Ok(VmState::Continue) }
         })?;
         let (tables, arguments) = (lua.create_table()?, lua.create_table()?);
         Ok(Self {
@@ -394,6 +388,7 @@ impl Engine {
             method: "",
         };
         let link = Arc::new(Link { top, ..Link::new(id, facts, shape, conn) });
+        link.lock().grace = Grace::new(self.shared.clock.clone());
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.insert(id, Arc::clone(&link));
         link

@@ -3,24 +3,30 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use super::clock::Clock;
 
 /// How much longer a limit is to hold while somebody else works, at least.
 const STEP: Duration = Duration::from_secs(1);
 
 /// Adds up time in which somebody else was at work.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Grace {
+    clock: Clock,
     depth: u32,
-    since: Option<Instant>,
+    since: Option<Duration>,
     spent: Duration,
 }
 
 impl Grace {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, depth: 0, since: None, spent: Duration::ZERO }
+    }
+
     /// Somebody else begins to work.
     pub(crate) fn begin(&mut self) {
         self.depth += 1;
-        self.since.get_or_insert_with(Instant::now);
+        let now = self.clock.now();
+        self.since.get_or_insert(now);
     }
 
     /// Somebody else is done.
@@ -29,7 +35,7 @@ impl Grace {
         if self.depth == 0
             && let Some(since) = self.since.take()
         {
-            self.spent += since.elapsed();
+            self.spent += self.clock.now() - since;
         }
     }
 
@@ -37,7 +43,7 @@ impl Grace {
     pub(crate) fn take(&mut self) -> Option<Duration> {
         let mut spent = std::mem::take(&mut self.spent);
         if let Some(since) = &mut self.since {
-            let now = Instant::now();
+            let now = self.clock.now();
             spent = (spent + (now - *since)).max(STEP);
             *since = now;
         }
@@ -51,7 +57,7 @@ mod tests {
 
     #[test]
     fn nothing_is_given_that_was_not_spent() {
-        let mut grace = Grace::default();
+        let mut grace = Grace::new(Clock::real());
         assert_eq!(grace.take(), None);
         grace.begin();
         grace.begin();

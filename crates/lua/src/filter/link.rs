@@ -13,6 +13,7 @@ use std::task::{Context, Wake, Waker};
 use bytes::Bytes;
 use conn::{Conn, ConnInfo, Shape};
 
+use super::clock::Clock;
 use super::code::{Failure, Fault, Origin, Trouble};
 use super::grace::Grace;
 use super::owner::Owner;
@@ -113,6 +114,8 @@ pub(crate) struct State {
     /// For the user, taken one by one.
     pub(crate) inbox: VecDeque<Bytes>,
     pub(crate) inbox_end: Option<io::Result<()>>,
+    /// The session has that end.
+    pub(crate) is_told_end: bool,
     pub(crate) deliverer: Option<Waker>,
     pub(crate) taker: Option<Waker>,
     /// From the user: a piece, whether one is on its way through the filters, the end.
@@ -214,10 +217,11 @@ impl Link {
             dialler: None,
             elsewhere: None,
             begin: Begin::Running,
-            grace: Grace::default(),
+            grace: Grace::new(Clock::real()),
             ends: Ends { remote: facts.remote.clone(), local: facts.local.clone() },
             inbox: VecDeque::new(),
             inbox_end: None,
+            is_told_end: false,
             deliverer: None,
             taker: None,
             outbox: None,
@@ -273,6 +277,11 @@ impl DerefMut for State {
 }
 
 impl State {
+    /// Bytes that wait to be sent, those of others among them.
+    pub(crate) fn waiting(&self) -> usize {
+        self.post_bytes + self.sending.iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// The session learns that nothing more is received, and why.
     pub(crate) fn end_inbox(&mut self, end: io::Result<()>) {
         if self.inbox_end.is_none() {

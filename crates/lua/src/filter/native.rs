@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use mlua::{Lua, LuaString, MultiValue, Table, UserData, UserDataRef, Value};
 
 use super::clock::Clock;
@@ -125,7 +124,7 @@ impl Shared {
     }
 
     /// Notes a call that did not have to wait.
-    fn spend(&self, bytes: usize) {
+    pub(crate) fn spend(&self, bytes: usize) {
         if let Some(current) = self.current().as_mut() {
             current.calls += 1;
             current.moved += bytes;
@@ -134,7 +133,7 @@ impl Shared {
 
     /// Whether the coroutine has something left of its turn; if not it is woken at once, and others run
     /// before it.
-    fn has_share(&self) -> bool {
+    pub(crate) fn has_share(&self) -> bool {
         let mut current = self.current();
         let Some(current) = current.as_mut().filter(|current| current.coroutine != 0) else {
             return true;
@@ -228,6 +227,7 @@ fn recv(lua: &Lua, shared: &Shared, link: &Link, max: Value) -> mlua::Result<Ans
 fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer> {
     let Value::String(data) = data else { return Err(misuse("send", data)) };
     let data = data.as_bytes();
+    let len = data.len();
     let (is_own, waker) = {
         let current = shared.current();
         let current = current.as_ref().ok_or_else(|| lost("there is no event"))?;
@@ -236,17 +236,16 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
     };
     let mut state = link.lock();
     if !is_own && shared.limits.queue > 0 && state.send_end.is_none() {
-        let waiting: usize = state.sending.iter().map(Bytes::len).sum();
-        if (waiting + data.len()) as u64 > shared.limits.queue {
+        if (state.waiting() + data.len()) as u64 > shared.limits.queue {
             return Ok((Value::Nil, Some("FULL"), None));
         }
     }
-    let ticket = match state.put(&data) {
+    let ticket = match state.put(data) {
         Ok(Some(ticket)) => ticket,
         Ok(None) => return Ok(DONE),
         Err(failure) => return Ok(failed(&failure)),
     };
-    link.bytes_out.fetch_add(data.len() as u64, Ordering::Relaxed);
+    link.bytes_out.fetch_add(len as u64, Ordering::Relaxed);
     if !is_own {
         drop(state);
         link.driver.ring();
@@ -256,7 +255,7 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
     let _ = state.poll_flush(&mut cx);
     let sent = state.poll_sent(&mut cx, ticket);
     drop(state);
-    shared.spend(data.len());
+    shared.spend(len);
     let gives_way = matches!(sent, Poll::Ready(Ok(()))) && !shared.has_share();
     if sent.is_pending() || gives_way {
         // The driver goes on with it; the ticket is what the coroutine asks with.
@@ -333,8 +332,7 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
     function!("post", s, _lua, (h, instance, data): (On<'_>, Table, LuaString), {
         let len = data.as_bytes().len();
         let mut state = h.0.lock();
-        let waiting = state.post_bytes + state.sending.iter().map(Bytes::len).sum::<usize>();
-        let is_full = s.limits.queue > 0 && (waiting + len) as u64 > s.limits.queue;
+        let is_full = s.limits.queue > 0 && (state.waiting() + len) as u64 > s.limits.queue;
         if !is_full {
             state.post_bytes += len;
             state.posts.push_back((instance, data, len));

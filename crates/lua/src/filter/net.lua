@@ -1,11 +1,11 @@
 -- Sockets of filters' own, and what a root can do besides the methods of the chain. Called once with the
 -- native functions and what the prelude keeps to itself.
-local native, PENDING, HANDLE, setmetatable = ...
+local native, PENDING, HANDLE, setmetatable, reader, nse = ...
 
 local error, type, select, next, rawget = error, type, select, next, rawget
 local yield, create, resume = coroutine.yield, coroutine.create, coroutine.resume
 local close, status = coroutine.close, coroutine.status
-local pack, unpack, concat, find, sub = table.pack, table.unpack, table.concat, string.find, string.sub
+local pack, unpack = table.pack, table.unpack
 
 -- One coroutine reads at a time, until it has something or goes no further.
 local CLAIM = {__close = function(claim) native.give_up(claim[1]) end}
@@ -59,7 +59,33 @@ local function waits(try)
   end
 end
 
-methods.recv = waits(native.socket_recv)
+-- NSE's reads go through a reader; what it has read too far is received first.
+local READER = {}
+local raw_recv = waits(native.socket_recv)
+
+local function reader_of(self)
+  local made = rawget(self, READER)
+  if not made then
+    made = reader.new({recv = function() return raw_recv(self) end})
+    self[READER] = made
+  end
+  return made
+end
+
+nse(methods, reader_of)
+
+function methods:recv(max)
+  local made = rawget(self, READER)
+  if made and made:buffered() > 0 then return made:some(max) end
+  return raw_recv(self, max)
+end
+
+-- Before somebody else reads from it.
+local function put_back(self)
+  local made = rawget(self, READER)
+  if made and made:buffered() > 0 then native.unread(self[HANDLE], made:some()) end
+end
+
 methods.shutdown = waits(native.socket_shutdown)
 
 function methods:send(data)
@@ -82,6 +108,7 @@ function methods:connect(host, port, how)
   if type(how) == "string" then options = {proto = how} end
   if type(host) == "table" then host = host.ip or host.targetname or host.name end
   if type(port) == "table" then port, options = port.number, {proto = port.protocol} end
+  self[READER] = nil
   return await(native.dial(self[HANDLE], host, port, options))
 end
 
@@ -107,60 +134,10 @@ local certificate = both("get_ssl_certificate", function(self)
   return info and info.peer
 end)
 local start_tls = both("start_tls", function(self, options)
+  put_back(self)
   return await(native.start_tls(self[HANDLE], options))
 end)
 methods.reconnect_ssl = start_tls
-
--- NSE's reads: true and data, or nil and a code. What is read too far is read again.
-local function gather(self, is_enough)
-  local pieces, held = {}, ""
-  while true do
-    local data, code, detail = self:recv()
-    if not data then
-      if #held > 0 then native.unread(self[HANDLE], held) end
-      return nil, code, detail
-    end
-    pieces[#pieces + 1] = data
-    held = concat(pieces)
-    pieces = {held}
-    local from, to = is_enough(held)
-    if from then return held, from, to end
-  end
-end
-
-function methods:receive()
-  local data, code, detail = self:recv()
-  if not data then return nil, code, detail end
-  return true, data
-end
-
-function methods:receive_bytes(count)
-  local data, code, detail = gather(self, function(held) return #held >= count end)
-  if not data then return nil, code, detail end
-  return true, data
-end
-
-function methods:receive_lines(count)
-  local data, code, detail = gather(self, function(held)
-    local at = 0
-    for _ = 1, count do
-      at = find(held, "\n", at + 1, true)
-      if not at then return nil end
-    end
-    return true
-  end)
-  if not data then return nil, code, detail end
-  return true, data
-end
-
-function methods:receive_buf(delimiter, keep)
-  local looks = delimiter
-  if type(delimiter) ~= "function" then looks = function(held) return find(held, delimiter) end end
-  local data, from, to = gather(self, looks)
-  if not data then return nil, from, to end
-  if to < #data then native.unread(self[HANDLE], sub(data, to + 1)) end
-  return true, sub(data, 1, keep and to or from - 1)
-end
 
 -- Two functions at once, in one coroutine; each gives way where it would wait. Ends with both, or with
 -- the first that fails.
@@ -193,7 +170,10 @@ local function relay(one, other)
   if type(one) ~= "table" or type(other) ~= "table" then
     error("relay was given something that is no socket", 2)
   end
-  if is_socket(one) and is_socket(other) then return await(native.relay(one[HANDLE], other[HANDLE])) end
+  if is_socket(one) and is_socket(other) then
+    put_back(one) put_back(other)
+    return await(native.relay(one[HANDLE], other[HANDLE]))
+  end
   local counts = {0, 0}
   local function copy(from, to, at)
     return function()

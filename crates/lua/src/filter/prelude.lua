@@ -25,7 +25,8 @@ end
 
 local waiting = native.waiting(native, {PENDING = PENDING})
 local reader = native.reader(native)
-native.nse(native, reader)(reader.methods, function(self) return self end)
+local nse = native.nse(native, reader)
+nse(reader.methods, function(self) return self end)
 
 -- What waits in a coroutine of the script's own has the event wait. When that is cancelled, so is this.
 local function wait_through(co)
@@ -55,7 +56,7 @@ local function wrapped(f)
   end
 end
 
-local net = native.net(native, PENDING, HANDLE, raw.setmetatable)
+local net = native.net(native, PENDING, HANDLE, raw.setmetatable, reader, nse)
 
 -- The root: a native connection as an object.
 local root = {}
@@ -158,19 +159,59 @@ local shared = {}
 local bytes = native.bytes
 local extend = native.library(native, PENDING, copy)
 
+-- The text of a chunk: the compiler does not look at the clock.
+local SOURCE_MAX = 1 << 20
+local function whole(chunk)
+  if type(chunk) == "function" then
+    local pieces, length = {}, 0
+    for piece in chunk do
+      if piece == "" or length > SOURCE_MAX then break end
+      pieces[#pieces + 1], length = piece, length + #piece
+    end
+    chunk = table.concat(pieces)
+  end
+  if type(chunk) == "string" and #chunk > SOURCE_MAX then
+    error(format("the chunk is longer than %d bytes", SOURCE_MAX), 3)
+  end
+  return chunk
+end
+
+-- What runs for long without an instruction of Lua's, on tables that say they are longer than memory.
+local LENGTH_MAX = 1 << 26
+local library = copy(table)
+for _, name in ipairs {"concat", "insert", "remove", "sort", "unpack"} do
+  local f = table[name]
+  library[name] = function(list, ...)
+    if type(list) == "table" and #list > LENGTH_MAX then error("the list is too long", 2) end
+    return f(list, ...)
+  end
+end
+function library.move(from, first, last, ...)
+  local count = type(first) == "number" and type(last) == "number" and last - first or 0
+  if count > LENGTH_MAX then error("too many elements to move", 2) end
+  return table.move(from, first, last, ...)
+end
+
 local function environment(layer, state, args)
   local env = {
     assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, rawequal = rawequal,
     rawget = rawget, rawlen = rawlen, rawset = rawset, select = select, tonumber = tonumber,
     tostring = tostring, type = type, _VERSION = _VERSION,
     getmetatable = _G.getmetatable,
-    math = copy(math), string = copy(string), table = copy(table), utf8 = copy(utf8),
+    math = copy(math), string = copy(string), table = copy(library), utf8 = copy(utf8),
     os = {time = os.time, date = os.date, clock = os.clock, difftime = os.difftime},
     debug = {traceback = traceback}, bytes = copy(bytes), args = args, connections = view(layer),
   }
   env._G = env
   function env.pcall(f, ...) return settle(raw.pcall(f, ...)) end
-  function env.xpcall(f, handler, ...) return settle(raw.xpcall(f, handler, ...)) end
+  -- While the slice ends nothing else can end what runs.
+  function env.xpcall(f, handler, ...)
+    local function handles(...)
+      if flags.tripped then return ... end
+      return handler(...)
+    end
+    return settle(raw.xpcall(f, handles, ...))
+  end
   function env.setmetatable(t, meta)
     if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
       error("__gc is not available", 2)
@@ -183,12 +224,15 @@ local function environment(layer, state, args)
   end
   -- Without an environment named, the script's; text only.
   function env.load(chunk, name, _, ...)
-    if select("#", ...) == 0 then return raw.load(chunk, name, "t", env) end
-    return raw.load(chunk, name, "t", (...))
+    local text = whole(chunk)
+    name = name or type(chunk) == "string" and chunk or "=(load)"
+    if select("#", ...) == 0 then return settle(raw.load(text, name, "t", env)) end
+    return settle(raw.load(text, name, "t", (...)))
   end
   env.coroutine = copy(coroutine)
   env.coroutine.resume, env.coroutine.wrap = resume_through, wrapped
-  function env.coroutine.close(co) return settle(raw.close(co)) end
+  -- One that the slice has ended cannot be stopped any more.
+  function env.coroutine.close(co) return settle(raw.close(settle(co))) end
   local loaded = {}
   function env.require(name)
     if loaded[name] == nil then
@@ -280,7 +324,10 @@ local function make(handle, id, facts, prototypes, arguments)
     instance.conn = raw.setmetatable({id * LAYERS + layer}, CONN)
     instance.args, instance.layer = arguments[layer], layer
     local meta = getmetatable(prototype)
-    if meta then raw.setmetatable(instance, meta) end
+    if meta then
+      if rawget(meta, "__gc") ~= nil then error("__gc is not available", 0) end
+      raw.setmetatable(instance, meta)
+    end
     instances[layer] = instance
     below = instance
   end

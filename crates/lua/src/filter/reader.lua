@@ -76,8 +76,9 @@ function reader:line(eol)
     eol = "\n"
   end
   local data, code, detail, partial = self:upto(delimiter("line", eol))
-  if not data and code == "EOF" and partial ~= "" then return partial end
-  return data, code, detail, partial
+  if data then return data end
+  if code == "EOF" and partial ~= "" then return partial end
+  return nil, code, detail, partial
 end
 
 function reader:some(max)

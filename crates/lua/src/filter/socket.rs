@@ -3,6 +3,7 @@
 //!
 //! Nobody drives them: whoever waits for one polls it, and all who wait are woken together.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -157,6 +158,21 @@ impl Sockets {
         self.all().iter().for_each(|socket| socket.close());
     }
 
+    /// Bytes that the systems at the other ends have not acknowledged.
+    pub(crate) fn undelivered(&self) -> io::Result<usize> {
+        let left = |socket: &Arc<Outgoing>| {
+            let wire = socket.lock();
+            wire.conn.as_ref().map_or(Ok(None), Conn::undelivered)
+        };
+        self.all().iter().map(left).try_fold(0, |sum, one| Ok(sum + one?.unwrap_or(0)))
+    }
+
+    /// Whether one of those systems answers.
+    pub(crate) fn are_answering(&self) -> bool {
+        let answers = |wire: &Wire| wire.conn.as_ref().is_some_and(Conn::is_answering);
+        self.all().iter().any(|socket| answers(&socket.lock()))
+    }
+
     /// When bytes last moved on one of them.
     pub(crate) fn active(&self) -> Option<Instant> {
         self.all().iter().map(|socket| socket.lock().active).max()
@@ -222,28 +238,42 @@ fn recv(lua: &Lua, shared: &Shared, socket: &Outgoing, max: &Value) -> mlua::Res
         _ => usize::MAX,
     };
     let (coroutine, waker) = shared.turn()?;
+    if !shared.has_share() {
+        return Ok(answer(
+            socket
+                .lock()
+                .claim(coroutine)
+                .map_or_else(|failure| Poll::Ready(Err(failure)), |()| Poll::Pending),
+        ));
+    }
     Ok(match socket.poll_take(&Context::from_waker(&waker), coroutine, max) {
         Poll::Pending => WOULD_WAIT,
         Poll::Ready(Err(failure)) => failed(&failure),
-        Poll::Ready(Ok(piece)) => (Value::String(lua.create_string(&piece)?), None, None),
+        Poll::Ready(Ok(piece)) => {
+            shared.spend(piece.len());
+            (Value::String(lua.create_string(&piece)?), None, None)
+        }
     })
 }
 
 /// Puts a piece on its way; a number to ask for it with, or nothing more to ask.
 fn send(socket: &Outgoing, data: &Value) -> mlua::Result<Result<Option<u64>, Failure>> {
     let Value::String(data) = data else { return Err(misuse("send", data)) };
-    Ok(socket.lock().put(&data.as_bytes()))
+    Ok(socket.lock().put(data.as_bytes()))
 }
 
 fn sent(shared: &Shared, socket: &Outgoing, ticket: u64) -> mlua::Result<Answer> {
     let (_, waker) = shared.turn()?;
     let mut cx = Context::from_waker(&waker);
     let own = waker.clone();
-    Ok(answer(socket.with_crowd(&mut cx, |wire, cx| {
+    let sent = socket.with_crowd(&mut cx, |wire, cx| {
         let _ = wire.poll_flush(cx);
         // A piece that somebody else sends on wakes us alone.
         wire.poll_sent(&mut Context::from_waker(&own), ticket)
-    })))
+    });
+    shared.spend(0);
+    let gives_way = matches!(sent, Poll::Ready(Ok(()))) && !shared.has_share();
+    Ok(if gives_way { WOULD_WAIT } else { answer(sent) })
 }
 
 fn shutdown(shared: &Shared, socket: &Outgoing) -> mlua::Result<Answer> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use mlua::{Lua, MultiValue, Table, Thread, UserData, UserDataRef};
+use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Thread, UserData, UserDataRef};
 
 use super::clock::Alarm;
 use super::native::{Handle, Shared};
@@ -84,17 +84,18 @@ fn tasks(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
 fn timers(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
     type On = UserDataRef<Handle>;
     let own = Arc::clone(shared);
-    let set =
-        lua.create_function(move |_, (h, layer, delay, period): (On, usize, f64, Option<f64>)| {
+    let set = lua.create_function(
+        move |lua, (h, layer, delay, period): (On, usize, f64, Option<f64>)| {
             let at = own.clock.now().saturating_add(time("set_timer", delay)?);
             let period = period.map(|period| time("set_timer", period)).transpose()?;
             let period = period.map(|period| period.max(PERIOD_MIN));
             let id = h.0.owner.set_timer(layer, at, period, own.limits.timers);
-            Ok(match id {
-                Some(id) => (Some(id), None),
-                None => (None, Some("LIMIT")),
-            })
-        })?;
+            match id {
+                Some(id) => id.into_lua_multi(lua),
+                None => (mlua::Value::Nil, "LIMIT").into_lua_multi(lua),
+            }
+        },
+    )?;
     native.raw_set("set_timer", set)?;
     let clear = lua.create_function(|_, (h, id): (On, u32)| Ok(h.0.owner.clear_timer(id)))?;
     native.raw_set("clear_timer", clear)

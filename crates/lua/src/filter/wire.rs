@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conn::{Conn, Recv, Shape};
+use mlua::BorrowedBytes;
 use tokio::time::Instant;
 
 use super::code::Failure;
@@ -92,7 +93,10 @@ impl Wire {
             self.read_end = Some(Err(Failure::new("CLOSED", "there is no connection")));
             return Poll::Ready(());
         };
+        // Where one end ends both directions (SCTP) nobody says so again; what came before it is here.
+        let is_over = self.finished && conn.is_over();
         match conn.poll_recv(cx, max, &mut self.received) {
+            Poll::Pending if is_over => self.read_end = Some(Ok(())),
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(Recv::Data)) => self.active = Instant::now(),
             Poll::Ready(Ok(Recv::End)) => self.read_end = Some(Ok(())),
@@ -149,7 +153,7 @@ impl Wire {
 
     /// Puts a piece behind what is to be sent; the number by which to ask for it, or none where there is
     /// nothing to do.
-    pub(crate) fn put(&mut self, data: &[u8]) -> Result<Option<u64>, Failure> {
+    pub(crate) fn put(&mut self, data: BorrowedBytes) -> Result<Option<u64>, Failure> {
         if let Some(failure) = &self.send_end {
             return Err(failure.clone());
         }
@@ -166,7 +170,7 @@ impl Wire {
             Shape::Stream if data.is_empty() => return Ok(None),
             _ => {}
         }
-        self.sending.push_back(Bytes::copy_from_slice(data));
+        self.sending.push_back(super::contract::piece(data));
         self.queued += 1;
         Ok(Some(self.queued))
     }
@@ -290,6 +294,11 @@ impl Wire {
         (self.is_lent, self.is_closed) = (false, true);
         self.read_end.get_or_insert_with(|| Err(Failure::new("CLOSED", "")));
         self.wake_all();
+    }
+
+    /// Whoever waits for more looks again.
+    pub(crate) fn wake_reader(&mut self) {
+        self.read_waker.take().into_iter().for_each(Waker::wake);
     }
 
     fn wake_all(&mut self) {

@@ -54,7 +54,8 @@ pub(crate) fn failure_of(failure: Failure) -> Results {
 pub(super) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
     let own = Arc::clone(shared);
     let function = lua.create_function(move |lua, work: UserDataRef<Work>| {
-        let (_, waker) = own.turn()?;
+        own.may_wait()?;
+        let waker = own.waker()?;
         let mut held = work.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(running) = held.as_mut() else { return Err(lost("it is over already")) };
         let Poll::Ready(results) = running.as_mut().poll(&mut Context::from_waker(&waker)) else {

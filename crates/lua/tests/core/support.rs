@@ -1,6 +1,5 @@
 //! Filters around connections in memory, on a clock that is moved by hand. No runtime: whatever waits has
 //! been polled until nothing moves.
-#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -20,16 +19,16 @@ use plan::{FilterSpec, Filters};
 
 /// What a test and a connection share of the wire.
 #[derive(Default)]
-pub struct Wire {
+pub(crate) struct Wire {
     comes: VecDeque<io::Result<Bytes>>,
     ends: bool,
     /// Something always comes.
-    pub floods: bool,
+    pub(crate) floods: bool,
     /// Nothing is taken.
-    pub stuck: bool,
-    pub sent: Vec<Bytes>,
-    pub finished: bool,
-    pub dropped: bool,
+    pub(crate) stuck: bool,
+    pub(crate) sent: Vec<Bytes>,
+    pub(crate) finished: bool,
+    pub(crate) dropped: bool,
     waker: Option<Waker>,
 }
 
@@ -87,60 +86,74 @@ impl Drop for OnWire {
     }
 }
 
-struct Flag(AtomicBool);
+/// Who is to be polled, and whether anybody is.
+struct Flag {
+    own: AtomicBool,
+    any: Arc<AtomicBool>,
+}
+
+impl Flag {
+    fn new(any: &Arc<AtomicBool>) -> Arc<Self> {
+        any.store(true, Ordering::Relaxed);
+        Arc::new(Self { own: true.into(), any: Arc::clone(any) })
+    }
+}
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
+        self.own.store(true, Ordering::Relaxed);
+        self.any.store(true, Ordering::Relaxed);
     }
 }
 
 /// One connection: its wire, and its user.
-pub struct Peer {
-    pub wire: Arc<Mutex<Wire>>,
+pub(crate) struct Peer {
+    pub(crate) wire: Arc<Mutex<Wire>>,
+    flag: Arc<Flag>,
     top: Option<Conn>,
     opening: Option<Opening>,
     driver: Option<Pin<Box<Driver>>>,
     to_send: VecDeque<Bytes>,
     to_finish: bool,
     /// The user takes what comes.
-    pub takes: bool,
+    pub(crate) takes: bool,
     /// What the user got, piece by piece, and how it ended.
-    pub user: Vec<Bytes>,
-    pub end: Option<Result<(), String>>,
+    pub(crate) user: Vec<Bytes>,
+    pub(crate) end: Option<Result<(), String>>,
     /// Why nothing more can be sent.
-    pub refused: Option<String>,
+    pub(crate) refused: Option<String>,
     /// Why it was not opened.
-    pub failed: Option<String>,
+    pub(crate) failed: Option<String>,
     shape: Shape,
 }
 
 impl Peer {
-    pub fn sent(&self) -> String {
+    pub(crate) fn sent(&self) -> String {
         let sent = self.wire.lock().unwrap().sent.concat();
         String::from_utf8_lossy(&sent).into_owned()
     }
 
-    pub fn got(&self) -> String {
+    pub(crate) fn got(&self) -> String {
         String::from_utf8_lossy(&self.user.concat()).into_owned()
     }
 
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.driver.is_none()
     }
 
-    pub fn finished(&self) -> bool {
+    pub(crate) fn finished(&self) -> bool {
         self.wire.lock().unwrap().finished
     }
 }
 
-pub struct World {
-    pub engine: Arc<Engine>,
-    pub clock: Clock,
-    pub peers: Vec<Peer>,
+pub(crate) struct World {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) clock: Clock,
+    pub(crate) peers: Vec<Peer>,
     residents: Pin<Box<Residents>>,
     said: Arc<Mutex<Vec<String>>>,
     flag: Arc<Flag>,
+    any: Arc<AtomicBool>,
     dir: PathBuf,
 }
 
@@ -148,15 +161,19 @@ static WORLDS: AtomicU32 = AtomicU32::new(0);
 
 impl World {
     /// With these scripts, the one next to the wire first.
-    pub fn new(scripts: &[&str]) -> Self {
+    pub(crate) fn new(scripts: &[&str]) -> Self {
         Self::with(scripts, Shape::Stream, FilterLimits::default())
     }
 
-    pub fn with(scripts: &[&str], shape: Shape, limits: FilterLimits) -> Self {
+    pub(crate) fn with(scripts: &[&str], shape: Shape, limits: FilterLimits) -> Self {
         Self::load(scripts, shape, limits).unwrap()
     }
 
-    pub fn load(scripts: &[&str], shape: Shape, limits: FilterLimits) -> Result<Self, String> {
+    pub(crate) fn load(
+        scripts: &[&str],
+        shape: Shape,
+        limits: FilterLimits,
+    ) -> Result<Self, String> {
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("filters-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
@@ -187,31 +204,30 @@ impl World {
         );
         let engine = Arc::new(engine?);
         let residents = Box::pin(engine.residents());
-        let flag = Arc::new(Flag(true.into()));
-        Ok(Self { engine, clock, peers: Vec::new(), residents, said, flag, dir })
+        let any = Arc::default();
+        let flag = Flag::new(&any);
+        Ok(Self { engine, clock, peers: Vec::new(), residents, said, flag, any, dir })
     }
 
     /// A client, accepted.
-    pub fn client(&mut self) -> usize {
+    pub(crate) fn client(&mut self) -> usize {
         self.client_of(Shape::Stream)
     }
 
-    pub fn client_of(&mut self, shape: Shape) -> usize {
+    pub(crate) fn client_of(&mut self, shape: Shape) -> usize {
         let wire: Arc<Mutex<Wire>> = Arc::default();
-        let conn = Conn::from_duplex(
-            ConnInfo::default(),
-            shape,
-            Box::new(OnWire(Arc::clone(&wire))),
-        );
+        let conn =
+            Conn::from_duplex(ConnInfo::default(), shape, Box::new(OnWire(Arc::clone(&wire))));
         let facts = Facts { mode: "listen", role: "relay", proto: "tcp", ..Facts::default() };
         let (top, driver) = self.engine.wrap(conn, facts);
         self.add(wire, shape, Some(top), None, driver)
     }
 
     /// A connection that we make; it is dialled when the filters say so.
-    pub fn connect(&mut self) -> usize {
+    pub(crate) fn connect(&mut self) -> usize {
         let target = Some(("host".to_owned(), Some(7)));
-        let facts = Facts { mode: "connect", role: "relay", proto: "tcp", target, ..Facts::default() };
+        let facts =
+            Facts { mode: "connect", role: "relay", proto: "tcp", target, ..Facts::default() };
         let (opening, driver) = self.engine.open(facts, Shape::Stream);
         self.add(Arc::default(), Shape::Stream, None, Some(opening), driver)
     }
@@ -226,6 +242,7 @@ impl World {
     ) -> usize {
         self.peers.push(Peer {
             wire,
+            flag: Flag::new(&self.any),
             top,
             opening,
             driver: Some(Box::pin(driver)),
@@ -243,17 +260,17 @@ impl World {
     }
 
     /// Something comes from the wire.
-    pub fn comes(&mut self, at: usize, text: &str) {
+    pub(crate) fn comes(&mut self, at: usize, text: &str) {
         self.arrives(at, Some(Ok(Bytes::copy_from_slice(text.as_bytes()))));
     }
 
     /// The other side has nothing more to send.
-    pub fn ends(&mut self, at: usize) {
+    pub(crate) fn ends(&mut self, at: usize) {
         self.arrives(at, None);
     }
 
     /// The wire breaks.
-    pub fn breaks(&mut self, at: usize, kind: io::ErrorKind) {
+    pub(crate) fn breaks(&mut self, at: usize, kind: io::ErrorKind) {
         self.arrives(at, Some(Err(kind.into())));
     }
 
@@ -264,81 +281,90 @@ impl World {
         });
     }
 
-    pub fn change(&mut self, at: usize, how: impl FnOnce(&mut Wire)) {
+    pub(crate) fn change(&mut self, at: usize, how: impl FnOnce(&mut Wire)) {
         let mut wire = self.peers[at].wire.lock().unwrap();
         how(&mut wire);
         wire.waker.take().into_iter().for_each(Waker::wake);
         drop(wire);
-        self.settle();
+        self.look(at);
     }
 
     /// The user sends something.
-    pub fn sends(&mut self, at: usize, text: &str) {
+    pub(crate) fn sends(&mut self, at: usize, text: &str) {
         self.peers[at].to_send.push_back(Bytes::copy_from_slice(text.as_bytes()));
-        self.settle();
+        self.look(at);
     }
 
     /// The user has nothing more to send.
-    pub fn finishes(&mut self, at: usize) {
+    pub(crate) fn finishes(&mut self, at: usize) {
         self.peers[at].to_finish = true;
-        self.settle();
+        self.look(at);
     }
 
     /// The session is over.
-    pub fn leaves(&mut self, at: usize) {
+    pub(crate) fn leaves(&mut self, at: usize) {
         self.peers[at].top = None;
         self.peers[at].opening = None;
-        self.settle();
+        self.look(at);
     }
 
     /// The session is over because nothing moved.
-    pub fn idles(&mut self, at: usize) {
+    pub(crate) fn idles(&mut self, at: usize) {
         self.peers[at].top.as_mut().unwrap().note_idle();
         self.leaves(at);
     }
 
     /// What the scripts said, and what was said of them; `print` without its level.
-    pub fn said(&self) -> Vec<String> {
+    pub(crate) fn said(&self) -> Vec<String> {
         let said = self.said.lock().unwrap();
         said.iter().map(|line| line.trim_start_matches("print ").to_owned()).collect()
     }
 
     /// What scripts printed, without who did.
-    pub fn printed(&self) -> Vec<String> {
+    pub(crate) fn printed(&self) -> Vec<String> {
         let said = self.said.lock().unwrap();
         let printed = said.iter().filter_map(|line| line.strip_prefix("print "));
         printed.map(|line| line.split_once("] ").unwrap().1.to_owned()).collect()
     }
 
+    /// Something may have happened to this one.
+    pub(crate) fn look(&mut self, at: usize) {
+        Arc::clone(&self.peers[at].flag).wake();
+        self.settle();
+    }
+
     /// Polls until nothing moves at this moment; at most so often that something that never rests shows.
-    pub fn settle(&mut self) {
-        self.flag.0.store(true, Ordering::Relaxed);
+    pub(crate) fn settle(&mut self) {
         let mut rounds = 0;
-        while self.flag.0.swap(false, Ordering::Relaxed) && rounds < 300 {
+        while self.any.swap(false, Ordering::Relaxed) && rounds < 300 {
             self.round();
             rounds += 1;
         }
     }
 
-    /// Polls everything once.
-    pub fn round(&mut self) {
+    /// Polls once who is to be.
+    pub(crate) fn round(&mut self) {
         let waker = Waker::from(Arc::clone(&self.flag));
-        let mut cx = Context::from_waker(&waker);
-        let Poll::Pending = self.residents.as_mut().poll(&mut cx);
+        if self.flag.own.swap(false, Ordering::Relaxed) {
+            let Poll::Pending = self.residents.as_mut().poll(&mut Context::from_waker(&waker));
+        }
         for peer in &mut self.peers {
-            peer.round(&mut cx);
+            let waker = Waker::from(Arc::clone(&peer.flag));
+            if peer.flag.own.swap(false, Ordering::Relaxed) {
+                peer.round(&mut Context::from_waker(&waker));
+            }
         }
     }
 
     /// Moves the clock to the next moment somebody waits for.
-    pub fn advance(&mut self) -> bool {
+    pub(crate) fn advance(&mut self) -> bool {
         let moved = self.clock.advance().is_some();
         self.settle();
         moved
     }
 
     /// Lets time pass until then; the clock stands at the last moment before it that somebody waited for.
-    pub fn until(&mut self, seconds: f64) {
+    pub(crate) fn until(&mut self, seconds: f64) {
         let end = Duration::from_secs_f64(seconds);
         while self.clock.next().is_some_and(|next| next <= end) {
             self.advance();
@@ -394,7 +420,7 @@ impl Peer {
             let next = std::pin::pin!(opening.next()).poll(cx);
             match next {
                 Poll::Pending => return,
-                Poll::Ready(Step::Dial) => {
+                Poll::Ready(Step::Dial(_)) => {
                     let wire = OnWire(Arc::clone(&self.wire));
                     let conn = Conn::from_duplex(ConnInfo::default(), self.shape, Box::new(wire));
                     opening.dialled(Ok(conn));
