@@ -189,3 +189,28 @@ fn filters_bring_tests_along() {
     assert_eq!(ran.first_line(), line);
     ncat(["--lua-check"]).run().expect_code(2);
 }
+
+#[test]
+fn filters_dial_through_proxies() {
+    let args = ["-v", "-lk", "127.0.0.1", "0", "--proxy-type", "any", "--proxy-auth", "me:secret"];
+    let proxy = ncat(args).held().start();
+    let server = format!("server=127.0.0.1\\:{},user=me", proxy.port());
+    for name in ["httpproxy", "socks5"] {
+        let target = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = target.local_addr().unwrap().port().to_string();
+        let spec = format!("{name}:{server},password=secret");
+        let client = ncat(["127.0.0.1", &port, "-L", &spec, "-L", "rot13"]).bytes("HELLO").start();
+        let mut stream = patient(target.accept().unwrap().0);
+        let mut wire = Vec::new();
+        stream.read_to_end(&mut wire).unwrap();
+        stream.write_all(b"URYYB").unwrap();
+        drop(stream);
+        assert_eq!(wire, b"URYYB");
+        assert_eq!(client.finish().expect_code(0).stdout, b"HELLO");
+        let spec = format!("{name}:{server},password=wrong");
+        let ran = ncat(["127.0.0.1", &port, "-L", &spec]).held().run().expect_code(1);
+        assert!(ran.first_line().starts_with("Ncat: the proxy "), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("wrong"), "{}", ran.stderr);
+    }
+    proxy.stop();
+}

@@ -179,7 +179,7 @@ impl Writer {
                 (key, _) => return unfit(format!("a key is a {}", key.type_name())),
             }
         }
-        pairs.sort_by(|a, b| a.0.as_bytes().cmp(&b.0.as_bytes()));
+        pairs.sort_by_cached_key(|(key, _)| key.as_bytes().to_vec());
         self.out.push('{');
         for (at, (key, value)) in pairs.iter().enumerate() {
             if at > 0 {

@@ -3,6 +3,9 @@
 use mlua::{Function, Table, Value};
 use plan::lua::Argument;
 
+/// Bytes, piece by piece.
+pub(super) type Pieces = Vec<Vec<u8>>;
+
 /// What is wanted of some bytes.
 pub(super) enum Wanted {
     /// They are these, however cut.
@@ -18,8 +21,8 @@ pub(super) struct Case {
     pub(super) args: Vec<(String, Argument)>,
     pub(super) connect: Option<(String, Option<u16>)>,
     pub(super) datagram: bool,
-    pub(super) send: Option<Vec<Vec<u8>>>,
-    pub(super) recv: Option<Vec<Vec<u8>>>,
+    pub(super) send: Option<Pieces>,
+    pub(super) recv: Option<Pieces>,
     pub(super) shutdown: bool,
     pub(super) is_cut: bool,
     pub(super) wire: Option<Wanted>,
@@ -81,7 +84,7 @@ impl Case {
     }
 
     /// What is sent and what comes, in every way in which it is to be cut.
-    pub(super) fn cuttings(&self) -> Vec<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+    pub(super) fn cuttings(&self) -> Vec<(Pieces, Pieces)> {
         let (send, recv) =
             (self.send.clone().unwrap_or_default(), self.recv.clone().unwrap_or_default());
         let mut all = vec![(send.clone(), recv.clone())];
@@ -94,7 +97,7 @@ impl Case {
 }
 
 /// Byte by byte, in two at every place, and, of what is short, with one byte by itself in the middle.
-fn cut(data: &[u8]) -> Vec<Vec<Vec<u8>>> {
+fn cut(data: &[u8]) -> Vec<Pieces> {
     let owned = |parts: &[&[u8]]| parts.iter().map(|part| part.to_vec()).collect();
     let mut all = Vec::new();
     if data.len() > 1 {
