@@ -17,6 +17,7 @@ mod pool;
 #[cfg(unix)]
 mod port;
 mod screen;
+mod secured;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub mod records {
     //! What the kernel needs for the TLS records of a conn, see [`Conn::set_record_keys`](crate::Conn).
@@ -28,10 +29,12 @@ mod stream;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 #[cfg(unix)]
 pub use lowered::{Lowered, Record};
@@ -41,6 +44,7 @@ pub use pool::Scratch;
 #[cfg(unix)]
 pub use port::Port;
 pub use screen::{Look, Mark, Screen};
+pub use secured::{PeerCertificate, Secured};
 pub use stream::StreamDuplex;
 
 /// The largest read of a bulk transfer, in bytes.
@@ -79,6 +83,8 @@ pub struct ConnInfo {
     pub expected: Option<u64>,
     /// How the connection is secured, by the names commands know the facts by; empty without TLS.
     pub secured: Vec<(&'static str, String)>,
+    /// The same facts and more, for whoever looks at them one by one; `None` without TLS.
+    pub tls: Option<Arc<Secured>>,
 }
 
 /// What a receive gave.
@@ -181,6 +187,15 @@ pub trait Duplex: Send {
     /// is idle, and a peer that gets nothing is not slow.
     fn paced(&self) -> Paced {
         Paced::default()
+    }
+
+    /// The connection is about to be let go of because nothing moved (`-i`), for who tells others why.
+    fn note_idle(&mut self) {}
+
+    /// When bytes last moved on the wire, where what moves there is not what passes here: a stage may
+    /// swallow bytes, and make up others. `None` when all there is passes here.
+    fn wire_active(&self) -> Option<Instant> {
+        None
     }
 
     /// Whether the connection is over in both directions, which a receive may never say once we have
@@ -449,6 +464,24 @@ impl Conn {
             #[cfg(unix)]
             Body::Plain(_) => Paced::default(),
             Body::Wrapped(duplex) => duplex.paced(),
+        }
+    }
+
+    /// See [`Duplex::note_idle`].
+    pub fn note_idle(&mut self) {
+        match &mut self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => {}
+            Body::Wrapped(duplex) => duplex.note_idle(),
+        }
+    }
+
+    /// See [`Duplex::wire_active`].
+    pub fn wire_active(&self) -> Option<Instant> {
+        match &self.body {
+            #[cfg(unix)]
+            Body::Plain(_) => None,
+            Body::Wrapped(duplex) => duplex.wire_active(),
         }
     }
 

@@ -108,8 +108,23 @@ pub enum Action {
     },
     /// Take over standard input and output.
     Stdio,
-    /// Create or append to a transcript file.
+    /// Create or write a file: a transcript, or one that a filter writes.
     WriteFile(PathBuf),
+    /// Read a file that a filter opens.
+    ReadFile(PathBuf),
+    /// Read an environment variable for a filter.
+    ReadEnvironment(String),
+    /// Run a filter's script.
+    LoadFilter {
+        /// What the filter calls itself, or its file.
+        name: String,
+        /// Its file; `None` for one that is part of the program.
+        origin: Option<PathBuf>,
+        /// SHA-256 of its text.
+        sha256: Box<[u8; 32]>,
+        /// The names of the arguments it got; no values.
+        arguments: Vec<String>,
+    },
     /// Run a program.
     Exec(PathBuf),
 }
@@ -122,6 +137,9 @@ impl fmt::Display for Action {
             Self::Accept { protocol, from } => write!(f, "accept {from}/{protocol}"),
             Self::Stdio => f.write_str("standard input and output"),
             Self::WriteFile(path) => write!(f, "write {}", path.display()),
+            Self::ReadFile(path) => write!(f, "read {}", path.display()),
+            Self::ReadEnvironment(name) => write!(f, "read the environment variable {name}"),
+            Self::LoadFilter { name, .. } => write!(f, "filter {name}"),
             Self::Exec(path) => write!(f, "exec {}", path.display()),
         }
     }

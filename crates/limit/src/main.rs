@@ -20,6 +20,8 @@ mod dtls;
 #[cfg(target_os = "linux")]
 mod ends;
 #[cfg(target_os = "linux")]
+mod lua;
+#[cfg(target_os = "linux")]
 mod pattern;
 #[cfg(target_os = "linux")]
 mod proxy;
@@ -34,7 +36,8 @@ const USAGE: &str =
        limit dtls-echo PORT SIZE SECONDS | dtls-echo-back PORT CERT KEY | echo-command SIZE
        limit flood PORT CLIENTS BYTES | connects PORT COUNT
        limit relay PORT | proxy-bulk PORT KIND BYTES [--pattern] | proxy-connects PORT KIND COUNT
-       limit proxy-gets PORT COUNT | proxy-tunnels PORT KIND COUNT (KIND: direct, http, socks5)";
+       limit proxy-gets PORT COUNT | proxy-tunnels PORT KIND COUNT (KIND: direct, http, socks5)
+       limit lua-pump NAME LAYERS SIZE COUNT | lua-natives SCRIPT";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -95,6 +98,10 @@ fn run(args: &[&str]) -> std::io::Result<()> {
         ["proxy-tunnels", port, kind, count] => {
             proxy::tunnels(number(port)?, Kind::parse(kind)?, bytes(count)?)
         }
+        ["lua-pump", name, layers, size, count] => {
+            lua::pump(name, bytes(layers)?, bytes(size)?, bytes(count)?)
+        }
+        ["lua-natives", script] => lua::natives(script),
         ["echo-command", size] => dtls::echo_command(bytes(size)? as usize),
         _ => Err(std::io::Error::other(USAGE)),
     }

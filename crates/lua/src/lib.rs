@@ -5,6 +5,7 @@
 
 mod ffi;
 pub mod filter;
+pub mod pattern;
 pub mod program;
 mod source;
 

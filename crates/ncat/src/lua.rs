@@ -1,12 +1,14 @@
 //! Lua: what is read before anything is opened, and the process that is a program of `--lua-exec`.
 
 mod filters;
+mod network;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use conn::Conn;
 use endpoint::OpenError;
+use gate::Gatekeeper;
 use lua::filter::{Engine, Fault};
 use lua::{SOURCE_MAX, Source};
 use plan::lua::SCRIPT_DESCRIPTOR;
@@ -29,14 +31,21 @@ impl Lua {
     ///
     /// # Errors
     /// Lines for standard error, without a prefix.
-    pub(crate) fn prepare(plan: &Plan) -> Result<Self, String> {
+    pub(crate) fn prepare(plan: &Plan, gate: &Gatekeeper) -> Result<Self, String> {
         let path = plan.exec.as_ref().and_then(|exec| exec.script.as_deref());
         let script = match path {
             None => None,
             Some(path) => Some(Arc::new(read(path).map_err(not_loaded)?)),
         };
-        let engine = filters::load(plan).map_err(|line| format!("{line}. QUITTING."))?;
+        let engine = filters::load(plan, gate).map_err(|line| format!("{line}. QUITTING."))?;
         Ok(Self { script, engine })
+    }
+
+    /// Has the filters' own connections made by this run.
+    pub(crate) fn attach(&self, context: &Arc<Context>) {
+        if let Some(engine) = &self.engine {
+            network::attach(engine, context);
+        }
     }
 
     /// Whether there are filters.
@@ -63,6 +72,13 @@ impl Lua {
         match &self.engine {
             Some(engine) => Some(filters::connect(engine, context, spec).await),
             None => None,
+        }
+    }
+
+    /// Runs beside everything else what belongs to no connection.
+    pub(crate) fn begin(&self) {
+        if let Some(engine) = &self.engine {
+            filters::begin(engine);
         }
     }
 
@@ -122,7 +138,7 @@ pub(crate) fn run(path: &Path, operands: &[String]) -> Exit {
     }
 }
 
-pub(crate) use filters::help;
+pub(crate) use filters::{check, help, list};
 
 /// A filter's fault behind an error of a session: its line, and where in the script.
 pub(crate) fn fault(error: &std::io::Error) -> Option<(&str, &str)> {

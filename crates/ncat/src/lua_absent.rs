@@ -1,9 +1,11 @@
 //! Lua in a build without it: the options say so, so that nothing of it is ever asked for.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use conn::Conn;
 use endpoint::OpenError;
+use gate::Gatekeeper;
 use plan::{Connect, Plan};
 
 use crate::connect::Opened;
@@ -15,9 +17,11 @@ use crate::run::Context;
 pub(crate) struct Lua;
 
 impl Lua {
-    pub(crate) fn prepare(_plan: &Plan) -> Result<Self, String> {
+    pub(crate) fn prepare(_plan: &Plan, _gate: &Gatekeeper) -> Result<Self, String> {
         Ok(Self)
     }
+
+    pub(crate) fn attach(&self, _context: &Arc<Context>) {}
 
     pub(crate) fn filters(&self) -> bool {
         false
@@ -35,6 +39,8 @@ impl Lua {
         None
     }
 
+    pub(crate) fn begin(&self) {}
+
     pub(crate) async fn ended(&self, _plan: &Plan, _is_signal: bool) {}
 
     #[cfg_attr(
@@ -48,6 +54,14 @@ impl Lua {
 
 pub(crate) fn help(_filters: &plan::Filters) -> Result<String, String> {
     Ok(String::new())
+}
+
+pub(crate) fn list(_filters: &plan::Filters) -> Result<String, String> {
+    Ok(String::new())
+}
+
+pub(crate) fn check(_raw: &plan::RawArgs) -> Result<(String, bool), String> {
+    Ok((String::new(), true))
 }
 
 pub(crate) fn fault(_error: &std::io::Error) -> Option<(&str, &str)> {

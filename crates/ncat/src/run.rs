@@ -53,6 +53,9 @@ pub fn main(args: impl Iterator<Item = OsString>) -> Exit {
     if raw.lua.filters.stack.iter().any(|filter| filter.wants_help) {
         return help_on_filters(&raw.lua.filters);
     }
+    if let Some(instead) = raw.lua.filters.instead {
+        return instead_of_a_run(instead, &raw);
+    }
     let env = Environment::take();
     raw.sockets.is_handed = env.hands_sockets();
     raw.proxy.environment = through::environment();
@@ -73,6 +76,24 @@ pub fn main(args: impl Iterator<Item = OsString>) -> Exit {
 fn help_on_filters(filters: &plan::Filters) -> Exit {
     match lua::help(filters) {
         Ok(text) => print(&text),
+        Err(line) => {
+            talk::put(&format!("Ncat: {line}. QUITTING.\n"));
+            Exit::Local
+        }
+    }
+}
+
+/// Lists the filters, or runs their tests.
+fn instead_of_a_run(instead: plan::lua::Instead, raw: &plan::RawArgs) -> Exit {
+    let told = match instead {
+        plan::lua::Instead::List => lua::list(&raw.lua.filters).map(|text| (text, true)),
+        plan::lua::Instead::Check => lua::check(raw),
+    };
+    match told {
+        Ok((text, is_well)) => match print(&text) {
+            Exit::Done if !is_well => Exit::Local,
+            exit => exit,
+        },
         Err(line) => {
             talk::put(&format!("Ncat: {line}. QUITTING.\n"));
             Exit::Local
@@ -112,15 +133,15 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
     for warning in &plan.warnings {
         talk.error(&format!("Warning: {warning}"), &[]);
     }
+    let gate = Gatekeeper::open();
     // Before a transcript is begun anew: a script that is none must not cost one.
-    let lua = match Lua::prepare(&plan) {
+    let lua = match Lua::prepare(&plan, &gate) {
         Ok(lua) => lua,
         Err(line) => {
             talk.error(&line, &[]);
             return Exit::Local;
         }
     };
-    let gate = Gatekeeper::open();
     let logs = match Logs::open(&gate, &plan.logs) {
         Ok(logs) => logs,
         Err(error) => {
@@ -146,12 +167,15 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
     };
     let setup = setup(&plan, &talk);
     let totals = Arc::default();
-    let context = Context { plan, gate, talk, logs, lua, setup, readiness, security, totals };
+    let context =
+        Arc::new(Context { plan, gate, talk, logs, lua, setup, readiness, security, totals });
+    context.lua.attach(&context);
     let report = || {
         let (sent, received) = context.totals.read();
         context.talk.report(sent, received);
     };
     let exit = runtime.block_on(async {
+        context.lua.begin();
         // From the start: before there is a session the request would end the program.
         let requests = on_totals_request(report);
         let mode = async {

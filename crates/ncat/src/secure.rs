@@ -193,6 +193,31 @@ impl Acceptor {
     }
 }
 
+/// Begins TLS on a connection that a filter has, with settings of its own.
+#[cfg_attr(not(feature = "lua"), expect(dead_code, reason = "asked by filters"))]
+pub(crate) async fn begin(
+    spec: &TlsSpec,
+    listens: bool,
+    conn: Conn,
+    host: Option<&str>,
+    talk: &Talk,
+    deadline: Instant,
+    limit: Duration,
+) -> Result<Conn, Insecure> {
+    let unusable = |error: SetupError| Insecure {
+        reason: error.to_string(),
+        more: Vec::new(),
+        is_authentication: false,
+    };
+    let tell = notices(talk, &conn.info.peer);
+    let waiting = if listens {
+        Server::new(spec, None, None, false).map_err(unusable)?.begin(conn, tell)?
+    } else {
+        Client::new(spec, None, None).map_err(unusable)?.begin(conn, host, tell)?
+    };
+    finish(waiting, talk.clone(), deadline, limit, listens).await
+}
+
 /// Lines below an error of a session that TLS knows more about.
 pub(crate) fn more(error: &std::io::Error) -> Vec<String> {
     let lines = Error::within(error).map(Error::more).unwrap_or_default();
@@ -217,6 +242,7 @@ async fn finish(
     let Secured { mut conn, facts } = finished?;
     tell_secured(&talk, &conn.info.peer, &facts, listens);
     conn.info.secured = variables(&facts);
+    conn.info.tls = Some(Arc::new(in_words(&facts)));
     Ok(conn)
 }
 
@@ -366,6 +392,25 @@ fn certificate_json(certificate: &Certificate) -> serde_json::Value {
         "not_before": certificate.not_before, "not_after": certificate.not_after,
         "sha256": certificate.sha256, "sha1": certificate.sha1, "pin": certificate.pin,
     })
+}
+
+/// The facts for whoever looks at them one by one.
+fn in_words(facts: &Facts) -> conn::Secured {
+    let peer = facts.chain.first().map(|own| conn::PeerCertificate {
+        subject: own.subject.clone(),
+        issuer: own.issuer.clone(),
+        not_before: own.not_before.clone(),
+        not_after: own.not_after.clone(),
+        sha256: own.sha256.clone(),
+        pem: own.pem.clone(),
+    });
+    conn::Secured {
+        version: facts.version.clone(),
+        cipher: facts.cipher.clone(),
+        alpn: facts.alpn.clone(),
+        server_name: facts.server_name.clone(),
+        peer,
+    }
 }
 
 /// What commands find in their environment; what a peer says in it is without control characters.

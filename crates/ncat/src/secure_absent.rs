@@ -86,6 +86,24 @@ impl Acceptor {
     }
 }
 
+/// Begins TLS on a connection that a filter has: not here.
+#[cfg_attr(not(feature = "lua"), expect(dead_code, reason = "asked by filters"))]
+pub(crate) async fn begin(
+    _spec: &plan::TlsSpec,
+    _listens: bool,
+    _conn: Conn,
+    _host: Option<&str>,
+    _talk: &Talk,
+    _deadline: Instant,
+    _limit: std::time::Duration,
+) -> Result<Conn, Insecure> {
+    Err(Insecure {
+        reason: "TLS is not in this build".into(),
+        more: Vec::new(),
+        is_authentication: false,
+    })
+}
+
 /// Lines below an error of a session that TLS knows more about.
 pub(crate) fn more(_error: &std::io::Error) -> Vec<String> {
     Vec::new()

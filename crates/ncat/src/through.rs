@@ -247,6 +247,7 @@ async fn secure(passage: &Passage<'_>, wire: &mut Wire, started: Instant) -> Res
         secured.info.peer = peer;
         // What a command is told about TLS is about the target's.
         secured.info.secured.clear();
+        secured.info.tls = None;
         Ok(secured)
     })
     .await

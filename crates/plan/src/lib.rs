@@ -9,6 +9,7 @@
 pub mod access;
 mod broker;
 mod build;
+mod capability;
 mod destinations;
 pub mod exec;
 mod explain;
@@ -28,6 +29,7 @@ use std::time::Duration;
 pub use access::AccessSpec;
 pub use broker::{Broker, RawBroker};
 pub use build::{PlanError, build, refused_combinations};
+pub use capability::Capability;
 pub use destinations::{BadDestination, Destination, Destinations};
 pub use exec::{ExecLimits, ExecSpec, RawExec};
 pub use explain::explain;

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::capability::Capability;
+
 /// The descriptor in which a program of `--lua-exec` finds its script.
 pub const SCRIPT_DESCRIPTOR: u32 = 3;
 
@@ -45,6 +47,8 @@ pub struct FilterSpec {
     pub args: Vec<(String, Argument)>,
     /// `NAME:help`: what it is for, instead of a run.
     pub wants_help: bool,
+    /// `--lua-allow` after it.
+    pub allow: Vec<Capability>,
 }
 
 /// An argument's value.
@@ -75,7 +79,7 @@ impl FilterSpec {
         }
         let args = split(args).into_iter().filter(|word| !word.is_empty());
         let args = args.map(|word| argument(&word)).collect::<Result<_, _>>()?;
-        Ok(Self { what, args, wants_help: false })
+        Ok(Self { what, args, ..Self::default() })
     }
 
     /// Adds what `--lua-arg` has, the value as it stands.
@@ -102,7 +106,7 @@ fn colon(text: &str) -> Option<usize> {
 }
 
 /// At commas that are not escaped; escapes stay.
-fn split(text: &str) -> Vec<String> {
+pub(crate) fn split(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut chars = text.chars();
     while let Some(char) = chars.next() {
@@ -130,7 +134,7 @@ fn argument(word: &str) -> Result<(String, Argument), String> {
     Ok((key.into(), value))
 }
 
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let mut chars = text.chars();
     let mut out = String::with_capacity(text.len());
     while let Some(char) = chars.next() {
@@ -160,12 +164,20 @@ pub struct FilterLimits {
     pub load: Duration,
     /// Bytes of a string that crosses the contract.
     pub chunk: u64,
+    /// Bytes of a reader, a codec or a buffer.
+    pub buffer: u64,
     /// Bytes that others may have waiting for a connection.
     pub queue: u64,
+    /// Tasks of a connection, or of the process.
+    pub tasks: u64,
+    /// Timers of a connection.
+    pub timers: u64,
     /// The filters' part of connecting or accepting.
     pub handshake: Duration,
     /// `close`.
     pub close: Duration,
+    /// Open connections of filters' own, for each connection.
+    pub sockets: u32,
 }
 
 impl Default for FilterLimits {
@@ -175,9 +187,13 @@ impl Default for FilterLimits {
             slice: Duration::from_secs(1),
             load: Duration::from_secs(5),
             chunk: 16 << 20,
+            buffer: 16 << 20,
             queue: 1 << 20,
+            tasks: 64,
+            timers: 64,
             handshake: Duration::from_secs(30),
             close: Duration::from_secs(5),
+            sockets: 32,
         }
     }
 }
@@ -191,6 +207,19 @@ pub struct Filters {
     pub path: Vec<PathBuf>,
     /// What they may use.
     pub limits: FilterLimits,
+    /// `--lua-allow` before any `-L`: what all of them may do.
+    pub allow: Vec<Capability>,
+    /// `--lua-list`, `--lua-check`: something else than a run.
+    pub instead: Option<Instead>,
+}
+
+/// What is done with filters instead of a run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Instead {
+    /// `--lua-list`: tell which there are.
+    List,
+    /// `--lua-check`: run their tests.
+    Check,
 }
 
 #[cfg(test)]

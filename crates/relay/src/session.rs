@@ -226,7 +226,10 @@ impl Session {
         let paced = self.remote.paced();
         self.totals.set_paced(paced.send);
         let is_paced = paced.send || paced.recv;
-        let steps = self.send.tally.steps + self.recv.tally.steps;
+        // Where the wire has a life of its own, it counts and not what is made of it.
+        let wire = self.remote.wire_active();
+        let of_peer = if wire.is_none() { self.recv.tally.steps } else { 0 };
+        let steps = self.send.tally.steps + of_peer;
         if steps != self.steps || self.last_active.is_none() || is_paced {
             let now = Some(Instant::now());
             if self.send.tally.steps != self.input_steps || self.last_active.is_none() {
@@ -234,6 +237,7 @@ impl Session {
             }
             (self.steps, self.last_active) = (steps, now);
         }
+        self.last_active = self.last_active.max(wire);
     }
 
     /// Whether `-i` has run out. The timer is only moved when it fires, not with every byte.
@@ -423,6 +427,7 @@ impl Future for Session {
             return Poll::Ready(outcome);
         }
         if this.poll_idle(cx) {
+            this.remote.note_idle();
             return Poll::Ready(this.outcome(EndedBy::Idle));
         }
         Poll::Pending

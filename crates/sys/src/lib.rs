@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code, reason = "this crate exists to hold it; each block has a SAFETY note")]
 
+pub mod below;
 #[cfg(unix)]
 pub mod child_usage;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -10,6 +10,14 @@ pub fn bytes<const N: usize>() -> std::io::Result<[u8; N]> {
     Ok(bytes)
 }
 
+/// As [`bytes`], into what there is.
+///
+/// # Errors
+/// As there.
+pub fn fill(bytes: &mut [u8]) -> std::io::Result<()> {
+    getrandom::fill(bytes).map_err(std::io::Error::other)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -66,6 +66,8 @@ pub struct Certificate {
     pub sha1: String,
     /// SHA-256 of its key, as `--ssl-pin` takes it.
     pub pin: String,
+    /// The certificate itself.
+    pub pem: String,
 }
 
 /// What a handshake left.
@@ -104,7 +106,6 @@ impl Facts {
         // A server is not told the client's own one again.
         let others = ssl.peer_cert_chain().into_iter().flatten().map(Certificate::of);
         chain.extend(others.skip(usize::from(!ssl.is_server())));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             version: ssl.version_str().to_owned(),
             cipher: cipher.map_or_else(String::new, |cipher| {
@@ -143,6 +144,7 @@ impl Certificate {
             pin: key_digest(certificate)
                 .map(|digest| format!("sha256/{}", encode_block(&digest)))
                 .unwrap_or_default(),
+            pem: certificate.to_pem().map(|pem| text(&pem)).unwrap_or_default(),
         }
     }
 }
@@ -193,6 +195,10 @@ pub(crate) fn names(certificate: &X509Ref) -> Vec<String> {
         text.map(str::to_owned).or_else(|| address(name.ipaddress()?))
     };
     all.iter().flat_map(|all| all.iter().filter_map(one)).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn time(time: &Asn1TimeRef) -> String {

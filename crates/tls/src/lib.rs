@@ -4,6 +4,7 @@
 //! touches a descriptor: records come from the conn below and go back to it, so that TLS runs over
 //! whatever a conn is, another TLS stage included (docs/decisions/0010-tls-over-any-conn.md).
 
+pub mod aead;
 mod context;
 mod dtls;
 mod error;

@@ -43,6 +43,14 @@ return {
   send = function(self, data) return self.super:send(encode(data)) end,
   tests = {
     {send = "HELLO\n", wire = "SEVMTE8K"},
+    {send = {"HELLO", "HI"}, wire = {"SEVMTE8=", "SEk="}},
+    {args = {url = "yes"}, send = "\xff\xfe\xfd", wire = "__79"},
+    {args = {wrap = "4"}, send = "HELLO\n", wire = "SEVM\nTE8K\n"},
     {recv = {"SEV", "MTE8=SEk="}, deliver = "HELLOHI", chunks = "any"},
+    {recv = "SEVM TE8\n=SE\tk=", deliver = "HELLOHI", chunks = "any"},
+    {recv = "SEVMTE8", deliver = "HEL", error = "truncated base64 input", chunks = "any"},
+    {recv = "SEVMT", deliver = "HEL", error = "truncated base64 input", chunks = "any"},
+    {datagram = true, recv = {"SEVMTE8=", "SEk"}, deliver = {"HELLO", "HI"}},
+    {datagram = true, send = {"HELLO", "HI"}, wire = {"SEVMTE8=", "SEk="}},
   },
 }

@@ -34,4 +34,8 @@ return {
     connections.broadcast(text, not args.echo and self or nil)
     return text
   end,
+  tests = {
+    {recv = "hi\n", deliver = "<1> hi\n", wire = "", others = "<1> hi\n"},
+    {args = {echo = "yes"}, recv = "hi\n", deliver = "<1> hi\n", wire = "<1> hi\n", others = "<1> hi\n"},
+  },
 }

@@ -28,7 +28,9 @@ return {
     return self.super:send(text)
   end,
   tests = {
-    {send = {"a\n", "b\r", "\n"}, wire = "a\r\nb\r\n"},
+    {send = {"a\n", "b\r", "\n"}, wire = "a\r\nb\r\n", chunks = "any"},
+    {send = "a\r\nb\rc\n\n", wire = "a\r\nb\rc\r\n\r\n", chunks = "any"},
+    {recv = "a\r\r\n\r", deliver = "a\r\n\r", chunks = "any"},
     {recv = {"a\r", "\nb\rc"}, deliver = "a\nb\rc", chunks = "any"},
   },
 }

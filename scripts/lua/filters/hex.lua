@@ -17,5 +17,10 @@ return {
     end
   end,
   send = function(self, data) return self.super:send(bytes.hex(data)) end,
-  tests = {{send = "HELLO\n", wire = "48454c4c4f0a"}, {recv = {"4", "8 45"}, deliver = "HE", chunks = "any"}},
+  tests = {
+    {send = "HELLO\n", wire = "48454c4c4f0a", chunks = "any"},
+    {recv = {"4", "8 45"}, deliver = "HE", chunks = "any"},
+    {recv = "484", deliver = "H", error = "truncated hexadecimal input", chunks = "any"},
+    {datagram = true, recv = {"48", "45"}, deliver = {"H", "E"}},
+  },
 }

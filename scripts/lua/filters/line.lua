@@ -27,5 +27,9 @@ return {
       end
     end
   end,
-  tests = {{recv = {"HE", "LLO\nwo", "rld\n"}, deliver = "HELLO\nworld\n", chunks = "any"}},
+  tests = {
+    {recv = {"HE", "LLO\nwo", "rld\n"}, deliver = {"HELLO\n", "world\n"}, chunks = "any"},
+    {recv = "HELLO\nrest", deliver = {"HELLO\n", "rest"}, chunks = "any"},
+    {args = {max = "3"}, recv = "abc\n", error = "a line is too long"},
+  },
 }

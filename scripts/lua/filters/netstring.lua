@@ -37,5 +37,12 @@ return {
     return nil, "ERROR", "this is no netstring"
   end,
   send = function(self, data) return self.super:send(("%d:%s,"):format(#data, data)) end,
-  tests = {{send = "HELLO\n", wire = "6:HELLO\n,"}, {recv = {"2:h", "i,0:,"}, deliver = "hi", chunks = "any"}},
+  tests = {
+    {send = "HELLO\n", wire = "6:HELLO\n,"},
+    {recv = {"2:h", "i,0:,"}, deliver = "hi", chunks = "any"},
+    {recv = "2:hi,5:h", deliver = "hi", error = "truncated netstring", chunks = "any"},
+    {recv = "2:hi;", deliver = "", error = "this is no netstring", chunks = "any"},
+    {recv = "02:hi,", deliver = "", error = "this is no netstring", chunks = "any"},
+    {datagram = true, send = {"HE", ""}, wire = {"2:HE,", "0:,"}},
+  },
 }

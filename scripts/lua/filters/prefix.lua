@@ -49,7 +49,9 @@ return {
     return self.super:send(table.concat(out))
   end,
   tests = {
-    {args = {out = "> "}, send = "a\nb\n", wire = "> a\n> b\n"},
+    {args = {out = "> "}, send = "a\nb\n", wire = "> a\n> b\n", chunks = "any"},
+    {args = {out = "> "}, send = {"a", "b\n", "\nc"}, wire = "> ab\n> \n> c", chunks = "any"},
+    {args = {strip = "2", ["in"] = "<"}, recv = "XYa\nX\n\nXYb", deliver = "<a\n<\n<\n<b", chunks = "any"},
     {args = {strip = "1"}, recv = {"X", "a\nXb\n"}, deliver = "a\nb\n", chunks = "any"},
   },
 }

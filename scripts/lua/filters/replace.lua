@@ -63,5 +63,8 @@ return {
   tests = {
     {args = {find = "foo", with = "bar"}, recv = {"xfo", "oy"}, deliver = "xbary", chunks = "any"},
     {args = {find = "foo", with = "bar"}, recv = "xfo", deliver = "xfo", chunks = "any"},
+    {args = {find = "foo", with = "bar"}, send = "xfoofo", shutdown = true, wire = "xbarfo", chunks = "any"},
+    {args = {find = "aab", with = "-"}, recv = "aaab", deliver = "a-", chunks = "any"},
+    {args = {find = "foo", with = "bar", dir = "in"}, send = "foo", wire = "foo"},
   },
 }

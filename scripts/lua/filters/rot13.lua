@@ -7,5 +7,5 @@ return {
     return bytes.rot13(data)
   end,
   send = function(self, data) return self.super:send(bytes.rot13(data)) end,
-  tests = {{send = "HELLO\n", wire = "URYYB\n"}, {recv = "URYYB", deliver = "HELLO", chunks = "any"}},
+  tests = {{send = "HELLO\n", wire = "URYYB\n", chunks = "any"}, {recv = "URYYB", deliver = "HELLO", chunks = "any"}},
 }

@@ -29,5 +29,20 @@ return {
     if not self.conn.datagram then self.put = at + #data end
     return self.super:send(bytes.xor(data, key(), at))
   end,
-  tests = {{args = {key = "secret"}, send = {"HELLO\n", "A"}, wire = "\x3b\x20\x2f\x3e\x2a\x7e\x32"}},
+  tests = {
+    {
+      args = {key = "secret"}, send = {"HELLO\n", "A"},
+      wire = {"\x3b\x20\x2f\x3e\x2a\x7e", "\x32"},
+    },
+    {
+      args = {hexkey = "736563726574"}, send = "HELLO\nA", wire = "\x3b\x20\x2f\x3e\x2a\x7e\x32",
+      chunks = "any",
+    },
+    {
+      args = {key = "secret"}, recv = "\x3b\x20\x2f\x3e\x2a\x7e\x32", deliver = "HELLO\nA",
+      chunks = "any",
+    },
+    {args = {key = "secret"}, datagram = true, send = {"HE", "HE"}, wire = {"\x3b\x20", "\x3b\x20"}},
+    {send = "x", wire = "", error = "xor needs key or hexkey"},
+  },
 }

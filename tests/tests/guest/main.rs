@@ -7,6 +7,7 @@
 
 mod bad_link;
 mod ending;
+mod filters;
 #[cfg(feature = "tls")]
 mod ktls;
 #[cfg(feature = "tls")]
@@ -31,7 +32,7 @@ use testkit::process::{Program, ncat_path};
 /// Longest time for boot, every test and shutdown.
 const LIMIT: Duration = Duration::from_secs(290);
 /// Tests that must at least have run, so that a filter gone wrong is not taken for success.
-const TESTS_MIN: usize = 40;
+const TESTS_MIN: usize = 44;
 
 /// Other programs' buffers do not hold two of loopback's packets of 64 KiB, and then their kernel
 /// acknowledges each 200 ms late; the packets of a real network they do hold.

@@ -7,12 +7,34 @@
 mod serve_support;
 
 mod bundled;
+mod capabilities;
 mod chat;
 mod contract;
+mod crowd;
+mod elsewhere;
+mod ends;
+mod examples;
 mod guide;
+mod interplay;
+mod library;
+mod life;
 mod loading;
+mod modes;
+mod network_guide;
 mod order;
+mod outgoing;
+#[cfg(feature = "tls")]
+#[allow(clippy::disallowed_methods, dead_code, reason = "not all of it is used here")]
+#[path = "../tls/peer.rs"]
+mod peer;
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "not all of it is used here")]
+#[path = "../tls/pki.rs"]
+mod pki;
+mod sessions;
 mod stack;
+#[cfg(feature = "tls")]
+mod upgrade;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -71,4 +93,33 @@ fn delivered(specs: &[&str], pieces: &[&[u8]]) -> (Vec<u8>, Finished) {
     stream.shutdown(Shutdown::Write).unwrap();
     let ended = server.finish();
     (ended.stdout.clone(), ended)
+}
+
+/// An address that takes connections until its queue is full and then answers nothing at all.
+struct FullListener {
+    port: u16,
+    _held: Vec<socket2::Socket>,
+}
+
+fn full_listener() -> FullListener {
+    let at = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let socket = || {
+        let (domain, kind) = (socket2::Domain::IPV4, socket2::Type::STREAM);
+        socket2::Socket::new(domain, kind, None).unwrap()
+    };
+    let listener = socket();
+    listener.bind(&at.into()).unwrap();
+    listener.listen(0).unwrap();
+    let at = listener.local_addr().unwrap();
+    let port = at.as_socket().unwrap().port();
+    let mut held = vec![listener];
+    // A queue of no length holds one or two; then the kernel drops what asks.
+    loop {
+        let one = socket();
+        let done = one.connect_timeout(&at, std::time::Duration::from_millis(150)).is_ok();
+        held.push(one);
+        if !done {
+            return FullListener { port, _held: held };
+        }
+    }
 }

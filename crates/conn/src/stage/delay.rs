@@ -112,6 +112,10 @@ impl Duplex for Delay {
         self.inner.is_answering()
     }
 
+    fn note_idle(&mut self) {
+        self.inner.note_idle();
+    }
+
     fn undelivered(&self) -> io::Result<Option<usize>> {
         self.inner.undelivered()
     }

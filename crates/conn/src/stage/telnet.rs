@@ -155,6 +155,14 @@ impl Duplex for Telnet {
         self.inner.paced()
     }
 
+    fn note_idle(&mut self) {
+        self.inner.note_idle();
+    }
+
+    fn wire_active(&self) -> Option<tokio::time::Instant> {
+        self.inner.wire_active()
+    }
+
     fn is_over(&self) -> bool {
         self.inner.is_over()
     }

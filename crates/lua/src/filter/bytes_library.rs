@@ -1,123 +1,44 @@
 //! `bytes`: what scripts would be slow at, on binary-safe strings.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use memchr::memmem;
 use mlua::{Lua, LuaString, Table, Value};
 
+use super::coding::{self, Room};
+use super::slice::Tripwire;
+
 /// Two letters for each byte.
-fn hex(data: &[u8]) -> Vec<u8> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-    data.iter().flat_map(digits).collect()
+pub(super) fn hex(data: &[u8]) -> Vec<u8> {
+    coding::hex(data, &mut Room::default()).to_vec()
 }
 
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+/// See [`coding::unbase64`].
+pub(super) fn unbase64(text: &[u8]) -> Result<Vec<u8>, &'static str> {
+    coding::unbase64(text, &mut Room::default()).map(<[u8]>::to_vec)
 }
 
 /// The bytes that pairs of digits stand for; white space between digits is passed over.
 pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let mut digits = text.iter().filter(|byte| !byte.is_ascii_whitespace());
-    let mut out = Vec::with_capacity(text.len() / 2);
-    while let Some(high) = digits.next() {
-        out.push(digit(*high)? << 4 | digit(*digits.next()?)?);
-    }
-    Some(out)
+    coding::unhex(text, &mut Room::default()).map(<[u8]>::to_vec)
 }
 
-const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-fn base64(data: &[u8], url: bool, pads: bool) -> Vec<u8> {
-    let letters = if url { URL } else { STANDARD };
-    let letter = |bits: u32, shift: u32| letters[(bits >> shift & 63) as usize];
-    let mut out = Vec::with_capacity(data.len().div_ceil(3) * 4);
-    let (triples, rest) = data.as_chunks::<3>();
-    for [a, b, c] in triples {
-        let bits = u32::from(*a) << 16 | u32::from(*b) << 8 | u32::from(*c);
-        out.extend([letter(bits, 18), letter(bits, 12), letter(bits, 6), letter(bits, 0)]);
-    }
-    match rest {
-        [a] => {
-            let bits = u32::from(*a) << 16;
-            out.extend([letter(bits, 18), letter(bits, 12)]);
-            out.extend(if pads { &b"=="[..] } else { b"" });
-        }
-        [a, b] => {
-            let bits = u32::from(*a) << 16 | u32::from(*b) << 8;
-            out.extend([letter(bits, 18), letter(bits, 12), letter(bits, 6)]);
-            out.extend(if pads { &b"="[..] } else { b"" });
-        }
-        _ => {}
-    }
-    out
-}
-
-/// The value of a letter of either alphabet.
-fn value(byte: u8) -> Option<u32> {
-    Some(u32::from(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    }))
-}
-
-/// One unit after another, white space between letters passed over. Each unit is whole: padded, or with a
-/// length that needs no padding, or the last.
-fn unbase64(text: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let mut out = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count, mut pads) = (0u32, 0u32, 0u32);
-    for byte in text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()) {
-        if byte == b'=' {
-            if count + pads < 2 || count + pads > 3 {
-                return Err("padding where there is none");
-            }
-            pads += 1;
-            if count + pads == 4 {
-                take(&mut out, bits, count);
-                (bits, count, pads) = (0, 0, 0);
-            }
-            continue;
-        }
-        if pads > 0 {
-            return Err("a letter after padding");
-        }
-        bits = bits << 6 | value(byte).ok_or("a byte that is no letter of base64")?;
-        count += 1;
-        if count == 4 {
-            take(&mut out, bits, 4);
-            (bits, count) = (0, 0);
-        }
-    }
-    if count == 1 || pads > 0 {
-        return Err("truncated base64 input");
-    }
-    take(&mut out, bits, count);
-    Ok(out)
-}
-
-/// The bytes of two, three or four letters.
-fn take(out: &mut Vec<u8>, bits: u32, count: u32) {
-    let [_, bytes @ ..] = (bits << (6 * (4 - count.clamp(1, 4)))).to_be_bytes();
-    out.extend(&bytes[..(count as usize).saturating_sub(1)]);
-}
-
-fn rot13(byte: u8) -> u8 {
-    match byte {
-        b'A'..=b'Z' => (byte - b'A' + 13) % 26 + b'A',
-        b'a'..=b'z' => (byte - b'a' + 13) % 26 + b'a',
-        _ => byte,
+/// What is made outside the state is bounded as the state is; 0 is no bound.
+fn fits(len: usize, room: usize) -> mlua::Result<()> {
+    if len <= room || room == 0 {
+        Ok(())
+    } else {
+        Err(mlua::Error::MemoryError("not enough memory".into()))
     }
 }
 
-fn xor(data: &[u8], key: &[u8], offset: usize) -> Vec<u8> {
-    let key = key.iter().cycle().skip(offset % key.len());
-    data.iter().zip(key).map(|(byte, key)| byte ^ key).collect()
-}
-
-fn replace(data: &[u8], plain: &[u8], with: &[u8]) -> Vec<u8> {
+/// `None`: as it is.
+fn replace(data: &[u8], plain: &[u8], with: &[u8], room: usize) -> mlua::Result<Option<Vec<u8>>> {
+    let count = memmem::find_iter(data, plain).count();
+    if count == 0 {
+        return Ok(None);
+    }
+    fits(count.saturating_mul(with.len()).saturating_add(data.len()), room)?;
     let mut out = Vec::with_capacity(data.len());
     let mut from = 0;
     for at in memmem::find_iter(data, plain) {
@@ -126,7 +47,7 @@ fn replace(data: &[u8], plain: &[u8], with: &[u8]) -> Vec<u8> {
         from = at + plain.len();
     }
     out.extend(&data[from..]);
-    out
+    Ok(Some(out))
 }
 
 /// Equal, in a time that depends on the lengths alone.
@@ -143,7 +64,7 @@ fn flag(options: &Option<Table>, name: &str, without: bool) -> bool {
 }
 
 /// The table of all of them.
-pub(super) fn make(lua: &Lua) -> mlua::Result<Table> {
+pub(super) fn make(lua: &Lua, tripwire: &Tripwire) -> mlua::Result<Table> {
     type Text = LuaString;
     let table = lua.create_table()?;
     macro_rules! function {
@@ -151,26 +72,35 @@ pub(super) fn make(lua: &Lua) -> mlua::Result<Table> {
             table.raw_set($name, lua.create_function(move |$lua, $args: $types| $body)?)?;
         };
     }
-    function!("rot13", lua, s: Text, {
-        let out: Vec<u8> = s.as_bytes().iter().map(|byte| rot13(*byte)).collect();
-        lua.create_string(out)
-    });
-    function!("xor", lua, (s, key, offset): (Text, Text, Option<usize>), {
+    let memory = tripwire.shared.memory;
+    let shared_room = Arc::new(Mutex::new(Room::default()));
+    macro_rules! in_room {
+        ($name:literal, $lua:ident, $room:ident, $args:tt : $types:ty, $body:expr) => {{
+            let (shared, tripwire) = (Arc::clone(&shared_room), tripwire.clone());
+            function!($name, $lua, $args: $types, {
+                let $room = &mut *shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let result = $body;
+                tripwire.check($room.last())?;
+                result
+            });
+        }};
+    }
+    in_room!("rot13", lua, room, s: Text, lua.create_string(coding::rot13(&s.as_bytes(), room)));
+    in_room!("xor", lua, room, (s, key, offset): (Text, Text, Option<usize>), {
         if key.as_bytes().is_empty() {
             return Err(mlua::Error::runtime("xor was given an empty key"));
         }
-        lua.create_string(xor(&s.as_bytes(), &key.as_bytes(), offset.unwrap_or(0)))
+        lua.create_string(coding::xor(&s.as_bytes(), &key.as_bytes(), offset.unwrap_or(0), room))
     });
     function!("reverse", lua, s: Text, {
         lua.create_string(s.as_bytes().iter().rev().copied().collect::<Vec<u8>>())
     });
-    function!("translate", lua, (s, map): (Text, Text), {
+    in_room!("translate", lua, room, (s, map): (Text, Text), {
         let map = map.as_bytes();
         let map: &[u8; 256] = (*map).try_into().map_err(|_| {
             mlua::Error::runtime("translate was given a map that has not 256 bytes")
         })?;
-        let out: Vec<u8> = s.as_bytes().iter().map(|byte| map[usize::from(*byte)]).collect();
-        lua.create_string(out)
+        lua.create_string(coding::translate(&s.as_bytes(), map, room))
     });
     function!("count", _lua, (s, byte): (Text, Text), {
         let byte = byte.as_bytes();
@@ -197,19 +127,26 @@ pub(super) fn make(lua: &Lua) -> mlua::Result<Table> {
         if plain.as_bytes().is_empty() {
             return Err(mlua::Error::runtime("replace was given nothing to look for"));
         }
-        lua.create_string(replace(&s.as_bytes(), &plain.as_bytes(), &with.as_bytes()))
+        match replace(&s.as_bytes(), &plain.as_bytes(), &with.as_bytes(), memory)? {
+            Some(out) => lua.create_string(out),
+            None => Ok(s),
+        }
     });
     function!("equal", _lua, (a, b): (Text, Text), Ok(equal(&a.as_bytes(), &b.as_bytes())));
-    function!("hex", lua, s: Text, lua.create_string(hex(&s.as_bytes())));
-    function!("unhex", lua, s: Text, Ok(match unhex(&s.as_bytes()) {
+    in_room!("hex", lua, room, s: Text, {
+        fits(s.as_bytes().len().saturating_mul(2), memory)?;
+        lua.create_string(coding::hex(&s.as_bytes(), room))
+    });
+    in_room!("unhex", lua, room, s: Text, Ok(match coding::unhex(&s.as_bytes(), room) {
         Some(bytes) => (Some(lua.create_string(bytes)?), None, None),
         None => (None, Some("ERROR"), Some("this is no hexadecimal text")),
     }));
-    function!("base64", lua, (s, options): (Text, Option<Table>), {
+    in_room!("base64", lua, room, (s, options): (Text, Option<Table>), {
+        fits(s.as_bytes().len().saturating_mul(2), memory)?;
         let (url, pads) = (flag(&options, "url", false), flag(&options, "pad", true));
-        lua.create_string(base64(&s.as_bytes(), url, pads))
+        lua.create_string(coding::base64(&s.as_bytes(), url, pads, room))
     });
-    function!("unbase64", lua, s: Text, Ok(match unbase64(&s.as_bytes()) {
+    in_room!("unbase64", lua, room, s: Text, Ok(match coding::unbase64(&s.as_bytes(), room) {
         Ok(bytes) => (Some(lua.create_string(bytes)?), None, None),
         Err(why) => (None, Some("ERROR"), Some(why)),
     }));
@@ -221,35 +158,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_and_back() {
-        assert_eq!(hex(b"HELLO\n"), b"48454c4c4f0a");
-        assert_eq!(unhex(b"4 8\n45").as_deref(), Some(&b"HE"[..]));
-        assert_eq!((unhex(b"4"), unhex(b"4g")), (None, None));
-        for (plain, coded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("HELLO\n", "SEVMTE8K")]
-        {
-            assert_eq!(base64(plain.as_bytes(), false, true), coded.as_bytes());
-            assert_eq!(unbase64(coded.as_bytes()).as_deref(), Ok(plain.as_bytes()));
-            let bare = base64(plain.as_bytes(), true, false);
-            assert_eq!(unbase64(&bare).as_deref(), Ok(plain.as_bytes()));
-        }
-        assert_eq!(unbase64(b"SEVMTE8=SEk=").as_deref(), Ok(&b"HELLOHI"[..]));
-        for bad in ["S", "SEV=X", "S===", "=", "SE=", "S*VM"] {
-            assert!(unbase64(bad.as_bytes()).is_err(), "{bad}");
-        }
-        for len in 0..70 {
-            let data: Vec<u8> = (0..len).map(|n: u8| n.wrapping_mul(77)).collect();
-            assert_eq!(unhex(&hex(&data)).as_deref(), Some(&data[..]));
-            assert_eq!(unbase64(&base64(&data, false, true)).as_deref(), Ok(&data[..]));
-            assert_eq!(xor(&xor(&data, b"key", 5), b"key", 5), data);
-        }
-    }
-
-    #[test]
-    fn the_rest() {
-        assert_eq!(xor(b"HELLO\n", b"secret", 0), b"\x3b\x20\x2f\x3e\x2a\x7e");
-        assert_eq!(replace(b"xfoofoy", b"foo", b"bar"), b"xbarfoy");
-        assert_eq!(b"HELLO, uryyb".map(rot13), *b"URYYB, hello");
+    fn what_is_plain() {
+        let replaced = |data: &[u8], room| replace(data, b"foo", b"bar", room);
+        assert_eq!(replaced(b"xfoofoy", 10).unwrap().as_deref(), Some(&b"xbarfoy"[..]));
+        assert_eq!(replaced(b"xfo", 1).unwrap(), None);
+        assert!(replaced(b"xfoofoy", 9).is_err());
         assert!(equal(b"a", b"a") && !equal(b"a", b"b") && !equal(b"a", b"aa"));
     }
 }

@@ -67,6 +67,42 @@ impl From<&io::Error> for Failure {
     }
 }
 
+/// Where something went wrong: in which filter, counted from the wire, and in which call.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Origin {
+    /// 0 is the transport.
+    pub(crate) layer: usize,
+    pub(crate) filter: Option<String>,
+    pub(crate) method: &'static str,
+}
+
+impl Origin {
+    /// The transport.
+    pub(crate) fn wire(method: &'static str) -> Self {
+        Self { layer: 0, filter: None, method }
+    }
+
+    /// The filter's name, as messages have it.
+    pub(crate) fn name(&self) -> &str {
+        self.filter.as_deref().unwrap_or("root")
+    }
+}
+
+/// Why a connection failed, as its filters are told.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Trouble {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) origin: Origin,
+}
+
+impl Trouble {
+    /// A failure that came from there.
+    pub(crate) fn of(failure: &Failure, origin: Origin) -> Self {
+        Self { code: failure.code, message: failure.to_string(), origin }
+    }
+}
+
 /// What ends a connection: a fault of a filter, in a line of its own, or a failure it passed on.
 #[derive(Clone, Debug)]
 pub struct Fault {
@@ -74,6 +110,8 @@ pub struct Fault {
     pub line: String,
     /// Where in the script, for who debugs it.
     pub traceback: String,
+    pub(crate) code: &'static str,
+    pub(crate) origin: Origin,
 }
 
 impl fmt::Display for Fault {

@@ -6,11 +6,19 @@ use std::task::Waker;
 
 use bytes::Bytes;
 use conn::Shape;
-use mlua::{Lua, MultiValue, Table, UserDataRef, Value};
+use mlua::{BorrowedBytes, Lua, MultiValue, Table, UserDataRef, Value};
 
-use super::code::{Failure, Fault};
+use super::code::{Failure, Fault, Origin};
 use super::link::{Link, State};
 use super::native::{Handle, Shared, kind};
+
+/// Bytes, below which a copy costs less than what keeps a string.
+const COPIED_MAX: usize = 2048;
+
+/// A script's string on its way out: it stays where it is, kept from Lua's collector until it has gone.
+pub(super) fn piece(data: BorrowedBytes) -> Bytes {
+    if data.len() > COPIED_MAX { Bytes::from_owner(data) } else { Bytes::copy_from_slice(&data) }
+}
 
 /// What a method gave, judged.
 enum Verdict {
@@ -39,15 +47,16 @@ pub(crate) fn failure(values: &MultiValue) -> Failure {
 }
 
 impl Link {
-    /// A fault about what `NAME` returned or was given.
-    pub(crate) fn fault(&self, name: &str, text: &str) -> Fault {
-        let line = format!("Lua filter \"{name}\" (connection {}){text}", self.id);
-        Fault { line, traceback: String::new() }
+    /// A fault about what a filter did, returned or was given.
+    pub(crate) fn fault(&self, origin: Origin, text: &str) -> Fault {
+        let line = format!("Lua filter \"{}\" (connection {}){text}", origin.name(), self.id);
+        Fault { line, traceback: String::new(), code: "ERROR", origin }
     }
 }
 
 /// Takes what the top's `recv` gave to the session; whether the pump goes on.
-fn deliver(shared: &Shared, link: &Link, name: &str, values: &MultiValue) -> bool {
+fn deliver(shared: &Shared, link: &Link, values: &MultiValue) -> bool {
+    let top = || Origin { method: "recv", ..link.top.clone() };
     let mut state = link.lock();
     if state.is_left {
         return false;
@@ -58,42 +67,44 @@ fn deliver(shared: &Shared, link: &Link, name: &str, values: &MultiValue) -> boo
             let max = shared.chunk_max();
             if data.len() > max {
                 let text = format!(", recv: returned {} bytes, the limit is {max}", data.len());
-                return fails(&mut state, link.fault(name, &text));
+                let fault = Fault { code: "LIMIT", ..link.fault(top(), &text) };
+                return fails(&mut state, fault);
             }
             if data.is_empty() && state.shape == Shape::Stream {
                 return true;
             }
-            state.inbox.push_back(Bytes::copy_from_slice(&data));
+            state.inbox.push_back(piece(data));
             state.taker.take().into_iter().for_each(Waker::wake);
             true
         }
         None | Some(Value::Nil) => {
             let failure = failure(values);
             let is_end = values.get(1).is_none_or(Value::is_nil) || failure.code == "EOF";
-            let end = if is_end { Ok(()) } else { Err(state.error_of(&failure)) };
+            let end = if is_end { Ok(()) } else { Err(state.fail_as(&failure, top())) };
             state.end_inbox(end);
             false
         }
         Some(_) => {
             let text = format!(": recv returned a {}, expected a string or nil", kind(values));
-            fails(&mut state, link.fault(name, &text))
+            fails(&mut state, link.fault(top(), &text))
         }
     }
 }
 
 fn fails(state: &mut State, fault: Fault) -> bool {
-    state.fault.get_or_insert(fault);
+    state.fail(fault);
     false
 }
 
 /// Looks at what `send` gave; whether the pump goes on. `quietly`: the session does not hear of a failure.
-fn check(link: &Link, name: &str, method: &str, values: &MultiValue, quietly: bool) -> bool {
+fn check(link: &Link, method: &'static str, values: &MultiValue, quietly: bool) -> bool {
+    let top = || Origin { method, ..link.top.clone() };
     let mut state = link.lock();
     match judge(values) {
         Verdict::Done => true,
         Verdict::Failed(failure) => {
             if !quietly {
-                let error: io::Error = state.error_of(&failure);
+                let error: io::Error = state.fail_as(&failure, top());
                 state.failed.get_or_insert(error);
                 state.in_send = false;
                 state.giver.take().into_iter().for_each(Waker::wake);
@@ -105,20 +116,17 @@ fn check(link: &Link, name: &str, method: &str, values: &MultiValue, quietly: bo
                 ": {method} returned a {}, expected true or nil and an error",
                 kind(values)
             );
-            fails(&mut state, link.fault(name, &text))
+            fails(&mut state, link.fault(top(), &text))
         }
     }
 }
 
-/// Adds the functions of this module; the name of the top is in `native.top`.
+/// Adds the functions of this module.
 pub(super) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
     type On = UserDataRef<Handle>;
-    let top = |lua: &Lua| -> String {
-        lua.named_registry_value("top").unwrap_or_else(|_| "filter".into())
-    };
     let own = Arc::clone(shared);
-    let deliver = lua.create_function(move |lua, (h, values): (On, MultiValue)| {
-        Ok(deliver(&own, &h.0, &top(lua), &values))
+    let deliver = lua.create_function(move |_, (h, values): (On, MultiValue)| {
+        Ok(deliver(&own, &h.0, &values))
     })?;
     native.raw_set("deliver", deliver)?;
     let own = Arc::clone(shared);
@@ -153,13 +161,13 @@ pub(super) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
     })?;
     native.raw_set("take", take)?;
     for (function, quietly) in [("check_send", false), ("check_post", true)] {
-        let check = lua.create_function(move |lua, (h, values): (On, MultiValue)| {
-            Ok(check(&h.0, &top(lua), "send", &values, quietly))
+        let check = lua.create_function(move |_, (h, values): (On, MultiValue)| {
+            Ok(check(&h.0, "send", &values, quietly))
         })?;
         native.raw_set(function, check)?;
     }
-    let check_end = lua.create_function(move |lua, (h, values): (On, MultiValue)| {
-        check(&h.0, &top(lua), "shutdown", &values, false);
+    let check_end = lua.create_function(move |_, (h, values): (On, MultiValue)| {
+        check(&h.0, "shutdown", &values, false);
         let mut state = h.0.lock();
         state.shut = true;
         state.wake_session();

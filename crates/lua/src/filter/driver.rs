@@ -1,132 +1,27 @@
-//! What runs a connection's Lua: its beginning, its pumps, its end.
+//! What runs a connection's Lua: its beginning, its pumps, whatever else its scripts have set going.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use conn::Conn;
-use mlua::thread::ThreadStatus;
-use mlua::{Function, IntoLuaMulti, MultiValue, Table, Thread, Value};
-use tokio::time::{Sleep, sleep};
+use mlua::{Function, MultiValue, Table, Value};
 
-use super::code::{Failure, Fault};
+use super::clock::Alarm;
+use super::code::{Failure, Origin, Trouble};
 use super::contract::failure;
-use super::duplex::Top;
+use super::coroutine::{Coroutines, Event, Turned};
 use super::engine::Engine;
-use super::link::{Begin, Dial, Link, Turn};
-use super::native::{Current, Misuse};
-use crate::source::plain;
+use super::link::{Begin, Link};
 
-/// What a connection that is being opened wants next.
-#[derive(Debug)]
-pub enum Step {
-    /// Somebody must dial, and tell with [`Opening::dialled`].
-    Dial,
-    /// The filters are done: this is the connection.
-    Ready(Box<Conn>),
-    /// The filters refused, or failed.
-    Failed(Failure),
-}
-
-/// A connection that the filters are opening.
-#[derive(Debug)]
-pub struct Opening(Option<Arc<Link>>);
-
-impl std::fmt::Debug for Link {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Link({})", self.id)
-    }
-}
-
-impl Opening {
-    pub(super) fn new(link: Arc<Link>) -> Self {
-        Self(Some(link))
-    }
-
-    /// What is wanted next.
-    pub async fn next(&mut self) -> Step {
-        std::future::poll_fn(|cx| self.poll_next(cx)).await
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        let Some(link) = &self.0 else { return Poll::Pending };
-        let mut state = link.lock();
-        if let (Begin::Running, Some(fault)) = (&state.begin, &state.fault) {
-            return Poll::Ready(Step::Failed(Failure::new("ERROR", fault.line.clone())));
-        }
-        match &state.begin {
-            Begin::Refused(failure) => Poll::Ready(Step::Failed(failure.clone())),
-            Begin::Ready | Begin::Dealt => {
-                let info = state.conn.as_ref().map(|conn| conn.info.clone()).unwrap_or_default();
-                let shape = state.shape;
-                drop(state);
-                let Some(link) = self.0.take() else { return Poll::Pending };
-                let conn = Conn::from_duplex(info, shape, Box::new(Top(link)));
-                Poll::Ready(Step::Ready(Box::new(conn)))
-            }
-            Begin::Running => {
-                if matches!(state.dial, Dial::Wanted) {
-                    state.dial = Dial::Told;
-                    return Poll::Ready(Step::Dial);
-                }
-                state.opener = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-
-    /// What came of dialling.
-    pub fn dialled(&self, result: Result<Conn, Failure>) {
-        let Some(link) = &self.0 else { return };
-        let mut state = link.lock();
-        state.dial = Dial::Done(match result {
-            Ok(conn) => {
-                state.shape = conn.shape;
-                state.conn = Some(conn);
-                Ok(())
-            }
-            Err(failure) => Err(failure),
-        });
-        state.senders.drain(..).for_each(Waker::wake);
-        drop(state);
-        link.driver.ring();
-    }
-}
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        if let Some(link) = &self.0 {
-            link.lock().is_left = true;
-            link.driver.ring();
-        }
-    }
-}
-
-/// What a coroutine is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Event {
-    Begin,
-    Recv,
-    Send,
-    Post,
-    Task,
-    Close,
-}
-
-struct Coroutine {
-    id: u64,
-    event: Event,
-    thread: Thread,
-    args: Option<MultiValue>,
-    turn: Arc<Turn>,
-    waker: Waker,
-}
+/// Passes over all that is due before other connections have their turn.
+const PASSES: u32 = 16;
+/// What a filter is asked to give at most, in bytes.
+const RECV_MAX: usize = 65_536;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Phase {
+pub(super) enum Phase {
     New,
     Beginning,
     Running,
@@ -136,14 +31,18 @@ enum Phase {
 
 /// Runs one connection's filters; must be polled until it is ready.
 pub struct Driver {
-    engine: Arc<Engine>,
-    link: Arc<Link>,
-    phase: Phase,
-    handle: Value,
-    instances: Option<Table>,
-    coroutines: Vec<Coroutine>,
-    next: u64,
-    deadline: Option<Pin<Box<Sleep>>>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) link: Arc<Link>,
+    pub(super) phase: Phase,
+    pub(super) handle: Value,
+    pub(super) instances: Option<Table>,
+    pub(super) coroutines: Coroutines,
+    /// When beginning or ending takes too long.
+    pub(super) deadline: Option<Alarm>,
+    /// When the next timer is due.
+    timer: Option<Alarm>,
+    /// The outbound pump has done its work, or failed.
+    has_sent_all: bool,
 }
 
 impl std::fmt::Debug for Driver {
@@ -154,30 +53,23 @@ impl std::fmt::Debug for Driver {
 
 impl Driver {
     pub(super) fn new(engine: Arc<Engine>, link: Arc<Link>) -> Self {
+        let bell = Arc::clone(&link.driver);
+        let coroutines = Coroutines::new(Arc::clone(&engine), Some(Arc::clone(&link)), bell);
         Self {
             engine,
             link,
             phase: Phase::New,
             handle: Value::Nil,
             instances: None,
-            coroutines: Vec::new(),
-            next: 1,
+            coroutines,
             deadline: None,
+            timer: None,
+            has_sent_all: false,
         }
     }
 
-    fn limit(&mut self, time: Duration) {
-        self.deadline = (!time.is_zero()).then(|| Box::pin(sleep(time)));
-    }
-
-    fn start(&mut self, event: Event, f: Function, args: impl IntoLuaMulti) -> mlua::Result<()> {
-        let thread = self.engine.lua.create_thread(f)?;
-        let turn = Arc::new(Turn { is_due: true.into(), driver: Arc::clone(&self.link.driver) });
-        let (waker, id) = (Waker::from(Arc::clone(&turn)), self.next);
-        self.next += 1;
-        let args = Some(args.into_lua_multi(&self.engine.lua)?);
-        self.coroutines.push(Coroutine { id, event, thread, args, turn, waker });
-        Ok(())
+    pub(super) fn limit(&mut self, time: Duration) {
+        self.deadline = (!time.is_zero()).then(|| self.engine.shared.clock.after(time));
     }
 
     fn top(&self) -> mlua::Result<Table> {
@@ -205,6 +97,7 @@ impl Driver {
         Ok(())
     }
 
+    /// What every instance knows of its connection.
     fn facts(&self) -> mlua::Result<Table> {
         let (facts, lua) = (&self.link.facts, &self.engine.lua);
         let table = lua.create_table()?;
@@ -213,17 +106,11 @@ impl Driver {
         table.raw_set("role", facts.role)?;
         table.raw_set("proto", facts.proto)?;
         table.raw_set("datagram", self.link.lock().shape == conn::Shape::Message)?;
-        table.raw_set("tls", facts.tls)?;
         if let Some((host, port)) = &facts.target {
             table.raw_set("target_host", &host[..])?;
             table.raw_set("target_port", *port)?;
         }
-        for (name, (addr, port)) in [("remote", &facts.remote), ("local", &facts.local)] {
-            table.raw_set(format!("{name}_addr"), &addr[..])?;
-            table.raw_set(format!("{name}_port"), *port)?;
-        }
-        let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        table.raw_set("started", started.map_or(0.0, |time| time.as_secs_f64()))?;
+        table.raw_set("started", self.engine.shared.clock.time().as_secs_f64())?;
         Ok(table)
     }
 
@@ -233,12 +120,12 @@ impl Driver {
         self.limit(self.engine.shared.limits.handshake);
         match self.link.facts.target.clone() {
             Some((host, port)) => {
-                let connect: Function = top.get("connect")?;
-                self.start(Event::Begin, connect, (top, host, port))
+                let connect = self.engine.entry("connect")?;
+                self.coroutines.start(Event::Begin, connect, (top, host, port))
             }
             None => {
-                let accept: Function = top.get("accept")?;
-                self.start(Event::Begin, accept, top)
+                let accept = self.engine.entry("accept")?;
+                self.coroutines.start(Event::Begin, accept, top)
             }
         }
     }
@@ -255,16 +142,19 @@ impl Driver {
                 let (method, wanted) =
                     if connects { ("connect", "true") } else { ("accept", "true, false") };
                 let got = super::native::kind(values);
-                let name = self.top_name();
                 let text =
                     format!(": {method} returned a {got}, expected {wanted} or nil and an error");
-                self.fail(self.link.fault(&name, &text));
+                self.fail(self.link.fault(self.top_origin(method), &text));
                 return Ok(());
             }
         };
         let is_ready = matches!(begin, Begin::Ready);
         let mut state = self.link.lock();
         if let Begin::Refused(failure) = &begin {
+            // A client that is turned away is no failure; a connection that does not come about is.
+            if connects {
+                state.trouble = Some(Trouble::of(failure, self.top_origin("connect")));
+            }
             let error = state.error_of(failure);
             state.end_inbox(Err(error));
         }
@@ -274,222 +164,102 @@ impl Driver {
         state.begin = begin;
         state.wake_session();
         drop(state);
-        if is_ready { self.run() } else { self.close() }
+        let is_left_alone = self.link.facts.probes;
+        if is_ready && !is_left_alone { self.run() } else { self.close() }
     }
 
-    /// Takes the connection into the registry and starts the pumps.
+    /// Takes the connection into the registry and starts receiving; sending begins when there is
+    /// something to send.
     fn run(&mut self) -> mlua::Result<()> {
         self.phase = Phase::Running;
         let (engine, top) = (Arc::clone(&self.engine), self.top()?);
         let register: Function = engine.entry("register")?;
         register.call::<()>((self.handle.clone(), self.link.id, self.instances.clone()))?;
         if !self.link.facts.discards {
-            let max = 65_536;
-            self.start(Event::Recv, engine.entry("inbound")?, (&self.handle.clone(), &top, max))?;
+            let inbound = engine.entry("inbound")?;
+            self.coroutines.start(Event::Recv, inbound, (&self.handle, top, RECV_MAX))?;
         }
-        self.start(Event::Send, engine.entry("outbound")?, (&self.handle.clone(), &top))?;
-        self.start(Event::Post, engine.entry("posted")?, self.handle.clone())
+        Ok(())
     }
 
-    /// Tells whoever wants to know, and says good-bye.
-    fn close(&mut self) -> mlua::Result<()> {
-        self.phase = Phase::Closing;
-        self.cancel();
-        let engine = Arc::clone(&self.engine);
-        let unregister: Function = engine.entry("unregister")?;
-        unregister.call::<()>(self.link.id)?;
-        let state = self.link.lock();
-        let failed = match (&state.fault, &state.read_end, &state.send_end) {
-            (Some(fault), _, _) => Some(("ERROR", fault.line.clone())),
-            (None, Some(Err(failure)), _) | (None, _, Some(failure)) => {
-                Some((failure.code, failure.to_string()))
-            }
-            _ => None,
-        };
-        let is_refused = matches!(state.begin, Begin::Refused(_));
-        let reason = match (&failed, &state.read_end) {
-            _ if is_refused => "rejected",
-            (Some(_), _) => "error",
-            (None, Some(Ok(()))) => "eof",
-            (None, _) => "done",
-        };
-        let shuts = !state.shut && !is_refused && failed.is_none() && state.conn.is_some();
-        drop(state);
-        let info = match failed {
-            None => Value::Nil,
-            Some((code, message)) => {
-                let info = engine.lua.create_table()?;
-                info.raw_set("code", code)?;
-                info.raw_set("message", message)?;
-                Value::Table(info)
-            }
-        };
-        let Some(instances) = self.instances.clone() else {
-            self.end();
+    /// Starts what is wanted now and was not before: the pumps of what is sent, tasks, timers.
+    fn start_wanted(&mut self, cx: &mut Context<'_>) -> mlua::Result<()> {
+        if !matches!(self.phase, Phase::Running | Phase::Closing) {
             return Ok(());
-        };
-        self.limit(engine.shared.limits.close);
-        let args = (self.handle.clone(), instances, info, reason, shuts);
-        self.start(Event::Close, engine.entry("closing")?, args)
-    }
-
-    /// Coroutines that wait never go on; what they would close is closed.
-    fn cancel(&mut self) {
-        let close: mlua::Result<Function> = self.engine.entry("cancel");
-        for coroutine in self.coroutines.drain(..) {
-            if coroutine.args.is_none()
-                && let Ok(close) = &close
-            {
-                let slice = self.engine.shared.limits.slice;
-                let closed = self.engine.at_once(Some(&self.link), slice, || {
-                    close.call::<MultiValue>(coroutine.thread.clone())
-                });
-                let _ = closed;
-                let _ = self.engine.flags.raw_set("tripped", Value::Nil);
-            }
         }
-    }
-
-    fn end(&mut self) {
-        self.phase = Phase::Ended;
-        self.coroutines.clear();
-        self.deadline = None;
-        let mut state = self.link.lock();
-        state.conn = None;
-        state.posts.clear();
-        state.spawned.clear();
-        state.shut = true;
-        state.end_inbox(Ok(()));
+        let state = self.link.lock();
+        let sends = (state.outbox.is_some() || state.outbox_end) && !self.has_sent_all;
+        let posts = !state.posts.is_empty();
         drop(state);
-        (self.handle, self.instances) = (Value::Nil, None);
-        let mut live = self.engine.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.remove(&self.link.id);
-        self.engine.ended.notify_waiters();
-    }
-
-    fn top_name(&self) -> String {
-        self.engine.prototypes.last().map_or_else(String::new, |top| top.name.clone())
-    }
-
-    /// The connection has failed; the session is told.
-    fn fail(&self, fault: Fault) {
-        let mut state = self.link.lock();
-        let fault = state.fault.get_or_insert(fault).clone();
-        state.inbox.clear();
-        state.inbox_end = Some(Err(std::io::Error::other(fault)));
-        state.wake_session();
-    }
-
-    /// What a Lua error that left an event means, in one line.
-    fn blame(&self, event: Event, error: &mlua::Error) -> Fault {
-        let mut cause = error;
-        while let mlua::Error::CallbackError { cause: inner, .. } = cause {
-            cause = inner;
+        if sends && self.phase == Phase::Running && !self.coroutines.has(Event::Send) {
+            let outbound = self.engine.entry("outbound")?;
+            let top = self.top()?;
+            self.coroutines.start(Event::Send, outbound, (&self.handle, top))?;
         }
-        let tripped: Option<String> = self.engine.flags.raw_get("tripped").unwrap_or(None);
-        let _ = self.engine.flags.raw_set("tripped", Value::Nil);
-        let text = plain(error);
-        let (first, traceback) = text.split_once("\nstack traceback:").unwrap_or((&text, ""));
-        let misuse = match cause {
-            mlua::Error::ExternalError(error) => error.downcast_ref::<Misuse>(),
-            _ => None,
-        };
-        let connects = self.link.facts.target.is_some();
-        let method = match event {
-            Event::Begin if connects => "connect",
-            Event::Begin => "accept",
-            Event::Recv => "recv",
-            Event::Send if self.link.lock().outbox_end && !self.link.lock().in_send => "shutdown",
-            Event::Send | Event::Post => "send",
-            Event::Task => "task",
-            Event::Close => "close",
-        };
-        let blamed = self.engine.blamed(first);
-        let name = blamed.map_or_else(|| self.top_name(), |(name, _)| name.to_owned());
-        let limit = self.engine.shared.limits.memory >> 20;
-        let said = match (misuse, tripped, cause) {
-            (Some(misuse), _, _) => format!(": {misuse}"),
-            (_, Some(tripped), _) => format!(", {method}: {tripped}"),
-            (_, _, mlua::Error::MemoryError(_)) => {
-                format!(", {method}: not enough memory (limit {limit} MiB)")
+        if posts && !self.coroutines.has(Event::Post) {
+            let posted = self.engine.entry("posted")?;
+            self.coroutines.start(Event::Post, posted, &self.handle)?;
+        }
+        let tasks = self.link.owner.lock().take_tasks();
+        tasks.into_iter().for_each(|task| self.coroutines.start_task(task));
+        self.ring_timers(cx)
+    }
+
+    /// Calls the timers that are due, and sees to it that we are woken for the next one.
+    fn ring_timers(&mut self, cx: &mut Context<'_>) -> mlua::Result<()> {
+        let clock = &self.engine.shared.clock;
+        loop {
+            let due = self.link.owner.lock().take_due(clock.now());
+            for (id, layer) in due {
+                let Some(instances) = &self.instances else { continue };
+                let instance: Table = instances.raw_get(layer)?;
+                let timed = self.engine.entry("timed")?;
+                self.coroutines.start(Event::Timer(id), timed, (instance, id))?;
             }
-            _ => format!(", {method}: {}", blamed.map_or(first, |(_, rest)| rest).trim()),
-        };
-        Fault { traceback: traceback.trim().to_owned(), ..self.link.fault(&name, &said) }
+            let next = self.link.owner.lock().next_due();
+            if next != self.timer.as_ref().map(|alarm| alarm.at) {
+                self.timer = next.map(|at| clock.at(at));
+            }
+            let Some(alarm) = &mut self.timer else { return Ok(()) };
+            if alarm.poll(cx).is_pending() {
+                return Ok(());
+            }
+            self.timer = None;
+        }
     }
 
     /// Runs whatever may go on; whether anything did.
     fn turn(&mut self) -> bool {
-        let mut ran = false;
-        let spawned = std::mem::take(&mut self.link.lock().spawned);
-        for task in spawned {
-            if self.coroutines.len() >= 64 + 3 {
-                self.fail(self.link.fault(&self.top_name(), ", task: more than 64 tasks"));
-            } else if let Err(error) = self.start(Event::Task, task, ()) {
-                self.fail(self.blame(Event::Task, &error));
-            }
-        }
-        let mut at = 0;
-        while at < self.coroutines.len() {
-            if !self.coroutines[at].turn.is_due.swap(false, Ordering::Relaxed) {
-                at += 1;
-                continue;
-            }
-            ran = true;
-            let event = self.coroutines[at].event;
-            match self.resume(at) {
-                Ok(None) => at += 1,
-                Ok(Some(values)) => {
-                    self.coroutines.remove(at);
-                    let done = match event {
-                        Event::Begin => self.begun(&values),
-                        Event::Close => {
-                            self.end();
-                            Ok(())
-                        }
-                        _ => Ok(()),
-                    };
-                    if let Err(error) = done {
-                        self.fail(self.blame(event, &error));
-                    }
+        let (mut ran, mut at) = (false, 0);
+        while let Some((next, turned)) = self.coroutines.turn(at) {
+            (ran, at) = (true, next);
+            let (event, done) = match turned {
+                Turned::Waits => continue,
+                Turned::Failed(event, error) => (event, Err(error)),
+                Turned::Returned(event, values) => {
+                    let begun = event == Event::Begin;
+                    (event, if begun { self.begun(&values) } else { Ok(()) })
                 }
-                Err(error) => {
-                    self.coroutines.remove(at);
-                    self.fail(self.blame(event, &error));
-                    if event == Event::Close {
-                        self.end();
-                    }
+            };
+            match event {
+                Event::Timer(id) => self.link.owner.lock().timer_returned(id),
+                Event::Send => self.has_sent_all = true,
+                Event::Post => {
+                    let mut state = self.link.lock();
+                    state.is_posting = false;
+                    state.posted.take().into_iter().for_each(Waker::wake);
                 }
+                _ => {}
             }
-            if self.phase == Phase::Ended {
+            if let Err(error) = done {
+                self.fail(self.blame(event, &error));
+            }
+            if event == Event::Close {
+                self.end();
                 break;
             }
         }
         ran
-    }
-
-    /// Goes on with one; its results when it is done.
-    fn resume(&mut self, at: usize) -> mlua::Result<Option<MultiValue>> {
-        let coroutine = &mut self.coroutines[at];
-        *self.engine.shared.current() = Some(Current {
-            link: Some(Arc::clone(&self.link)),
-            coroutine: coroutine.id,
-            waker: coroutine.waker.clone(),
-            since: Instant::now(),
-            slice: self.engine.shared.limits.slice,
-        });
-        let args = coroutine.args.take().unwrap_or_default();
-        let result = coroutine.thread.resume::<MultiValue>(args);
-        *self.engine.shared.current() = None;
-        let values = result?;
-        if coroutine.thread.status() != ThreadStatus::Resumable {
-            return Ok(Some(values));
-        }
-        let pending: Table = self.engine.entry("pending")?;
-        if values.front().and_then(Value::as_table) != Some(&pending) {
-            return Err(mlua::Error::runtime("attempt to yield from outside a coroutine"));
-        }
-        Ok(None)
     }
 
     /// What is received for nobody is read over.
@@ -501,7 +271,10 @@ impl Driver {
             }
             if state.received.is_empty() {
                 let end = match state.read_end.clone() {
-                    Some(Err(failure)) => Err(state.error_of(&failure)),
+                    Some(Err(failure)) => {
+                        state.trouble = Some(Trouble::of(&failure, Origin::wire("recv")));
+                        Err(state.error_of(&failure))
+                    }
                     _ => Ok(()),
                 };
                 state.end_inbox(end);
@@ -512,20 +285,45 @@ impl Driver {
     }
 
     fn too_late(&mut self, cx: &mut Context<'_>) -> bool {
-        let late = self.deadline.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+        let late = self.deadline.as_mut().is_some_and(|alarm| alarm.poll(cx).is_ready());
         if late {
+            let grace = self.link.lock().grace.take();
+            if let (Phase::Beginning, Some(more)) = (self.phase, grace) {
+                self.limit(more);
+                return true;
+            }
             self.deadline = None;
             if self.phase == Phase::Closing {
+                self.note("close: TIMEOUT");
                 self.end();
             } else {
                 let failure = Failure::new("TIMEOUT", "TIMEOUT");
+                let method = if self.link.facts.target.is_some() { "connect" } else { "accept" };
                 let mut state = self.link.lock();
+                state.trouble = Some(Trouble::of(&failure, self.top_origin(method)));
                 state.end_inbox(Err(std::io::Error::other("the filters took too long to begin")));
                 state.begin = Begin::Refused(failure);
                 state.wake_session();
             }
         }
         late
+    }
+
+    /// Whether there is a reason to end.
+    fn is_over(&self) -> bool {
+        if !matches!(self.phase, Phase::Beginning | Phase::Running) {
+            return false;
+        }
+        let mut state = self.link.lock();
+        if state.is_stopped || state.exits {
+            let end = match &state.trouble {
+                Some(trouble) => Err(std::io::Error::other(trouble.message.clone())),
+                None => Ok(()),
+            };
+            state.end_inbox(end);
+        }
+        let refused = matches!(state.begin, Begin::Refused(_));
+        state.fault.is_some() || state.is_left || state.is_stopped || state.exits || refused
     }
 
     fn step(&mut self, cx: &mut Context<'_>) -> bool {
@@ -539,30 +337,17 @@ impl Driver {
         if self.link.facts.discards {
             self.read_over(cx);
         }
-        let ran = self.turn();
-        if matches!(self.phase, Phase::Beginning | Phase::Running) {
-            let mut state = self.link.lock();
-            if let Some(fault) = state.fault.clone()
-                && state.inbox_end.is_none()
-            {
-                state.inbox.clear();
-                state.inbox_end = Some(Err(std::io::Error::other(fault)));
-                state.wake_session();
-            }
-            if state.is_stopped {
-                state.end_inbox(Ok(()));
-            }
-            let refused = matches!(state.begin, Begin::Refused(_));
-            let is_over = state.fault.is_some() || state.is_left || state.is_stopped || refused;
-            drop(state);
-            if is_over {
-                if self.close().is_err() {
-                    self.end();
-                }
-                return true;
-            }
+        if let Err(error) = self.start_wanted(cx) {
+            self.fail(self.blame(Event::Task, &error));
         }
-        ran || self.too_late(cx)
+        let ran = self.turn();
+        if self.is_over() {
+            if self.close().is_err() {
+                self.end();
+            }
+            return true;
+        }
+        self.too_late(cx) || ran
     }
 }
 
@@ -572,11 +357,20 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
         driver.link.driver.set(cx);
-        while driver.step(cx) {
+        driver.coroutines.gave_way = false;
+        for _ in 0..PASSES {
+            let ran = driver.step(cx);
             if driver.phase == Phase::Ended {
                 return Poll::Ready(());
             }
+            if !ran {
+                return Poll::Pending;
+            }
+            if driver.coroutines.gave_way {
+                break;
+            }
         }
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conn::{Conn, Duplex, Paced, Recv};
+use tokio::time::Instant;
 
 use super::code::Failure;
 use super::link::{Begin, Link, State};
@@ -30,6 +31,14 @@ fn again(state: &mut State) -> io::Error {
     }
 }
 
+/// There is something for the outbound pump, which the driver starts with the first.
+fn wake_outbound(link: &Link, state: &mut State) {
+    match state.outbound.take() {
+        Some(waker) => waker.wake(),
+        None => link.driver.ring(),
+    }
+}
+
 impl Duplex for Top {
     fn poll_recv(
         &mut self,
@@ -49,6 +58,9 @@ impl Duplex for Top {
                 state.deliverer.take().into_iter().for_each(Waker::wake);
             }
             return Poll::Ready(Ok(Recv::Data));
+        }
+        if state.inbox_end.is_some() {
+            state.is_told_end = true;
         }
         match state.inbox_end.take() {
             Some(Ok(())) => Poll::Ready(Ok(Recv::End)),
@@ -82,7 +94,7 @@ impl Duplex for Top {
         let len = piece.len();
         if len > 0 || state.shape == conn::Shape::Message {
             state.outbox = Some(piece);
-            state.outbound.take().into_iter().for_each(Waker::wake);
+            wake_outbound(&self.0, &mut state);
         }
         Poll::Ready(Ok(len))
     }
@@ -92,11 +104,12 @@ impl Duplex for Top {
         if state.fault.is_some() || state.failed.is_some() {
             return Poll::Ready(Err(again(&mut state)));
         }
-        if state.shut || !matches!(state.begin, Begin::Running | Begin::Ready) {
+        let is_begun = matches!(state.begin, Begin::Running | Begin::Ready);
+        if state.shut || !is_begun || self.0.facts.probes {
             return Poll::Ready(Ok(()));
         }
         state.outbox_end = true;
-        state.outbound.take().into_iter().for_each(Waker::wake);
+        wake_outbound(&self.0, &mut state);
         state.giver = Some(cx.waker().clone());
         Poll::Pending
     }
@@ -109,7 +122,8 @@ impl Duplex for Top {
         let state = self.0.lock();
         let ours =
             !state.inbox.is_empty() || state.inbox_end.is_some() || !state.received.is_empty();
-        ours || state.conn.as_ref().is_some_and(Conn::is_readable)
+        let is_open = state.read_end.is_none();
+        ours || (is_open && state.conn.as_ref().is_some_and(Conn::is_readable))
     }
 
     fn losses(&self) -> Option<String> {
@@ -117,21 +131,44 @@ impl Duplex for Top {
     }
 
     fn is_answering(&self) -> bool {
-        self.0.lock().conn.as_ref().is_some_and(Conn::is_answering)
+        let answers = self.0.lock().conn.as_ref().is_some_and(Conn::is_answering);
+        answers || (!self.0.lock().is_there() && self.0.sockets.are_answering())
     }
 
     fn paced(&self) -> Paced {
         self.0.lock().conn.as_ref().map(Conn::paced).unwrap_or_default()
     }
 
+    fn note_idle(&mut self) {
+        self.0.lock().is_idle = true;
+    }
+
+    fn wire_active(&self) -> Option<Instant> {
+        let active = self.0.lock().active;
+        Some(self.0.sockets.active().map_or(active, |other| active.max(other)))
+    }
+
     fn is_over(&self) -> bool {
-        self.0.lock().conn.as_ref().is_some_and(Conn::is_over)
+        let mut state = self.0.lock();
+        if !state.conn.as_ref().is_some_and(Conn::is_over) {
+            return false;
+        }
+        if !state.is_told_end {
+            // The filters learn that nothing more comes, and may have something to say to that.
+            state.wake_reader();
+            self.0.driver.ring();
+        }
+        state.is_told_end
     }
 
     fn undelivered(&self) -> io::Result<Option<usize>> {
+        // Without a root it is filters' own connections that all goes by.
+        let is_rooted = self.0.lock().is_there();
+        let elsewhere = if is_rooted { 0 } else { self.0.sockets.undelivered()? };
         let state = self.0.lock();
         let ours = state.outbox.as_ref().map_or(0, Bytes::len)
             + usize::from(state.in_send)
+            + elsewhere
             + state.sending.iter().map(Bytes::len).sum::<usize>();
         let below = state.conn.as_ref().map_or(Ok(Some(0)), Conn::undelivered)?;
         Ok(below.map(|below| below + ours).or((ours > 0).then_some(ours)))

@@ -4,24 +4,35 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use conn::{Conn, Shape};
+use gate::{Action, Gatekeeper};
 use mlua::debug::HookTriggers;
 use mlua::{Function, Lua, MultiValue, Table, Value, VmState};
 use plan::Filters;
 use plan::lua::Argument;
+use sha2::{Digest, Sha256};
 
-use super::driver::{Driver, Opening};
+use super::clock::Clock;
+use super::code::Origin;
+use super::driver::Driver;
 use super::duplex::Top;
 use super::find::{self, Found, SearchPath};
+use super::grace::Grace;
+use super::grants::Grants;
 use super::link::{Facts, Link};
 use super::native::{self, Current, Log, Shared};
-use super::{bytes_library, options};
+use super::network::Network;
+use super::opening::Opening;
+use super::patterns::{self, Slice};
+use super::residents::Residents;
+use super::slice::Tripwire;
+use super::{bytes_library, library, options};
 use crate::source::plain;
 
 /// Instructions between two looks at the clock.
-const HOOK_EVERY: u32 = 10_000;
+const HOOK_EVERY: u32 = 1_000;
 /// The methods Ncat calls, and the notifications.
 const FUNCTIONS: [&str; 9] =
     ["connect", "accept", "recv", "send", "shutdown", "close", "init", "error", "timer"];
@@ -42,7 +53,7 @@ pub struct Engine {
     pub(super) entries: Table,
     pub(super) flags: Table,
     pub(super) prototypes: Vec<Prototype>,
-    tables: Table,
+    pub(super) tables: Table,
     arguments: Table,
     next_id: AtomicU64,
     /// Connections that have not ended.
@@ -71,9 +82,36 @@ impl Engine {
         path: &SearchPath,
         datagrams: bool,
         log: Log,
+        gate: Gatekeeper,
     ) -> Result<Self, String> {
-        let shared = Arc::new(Shared { current: Mutex::new(None), limits: filters.limits, log });
-        let mut engine = Self::empty(shared, path).map_err(|error| broken(&error))?;
+        Self::load_on(Clock::real(), filters, path, datagrams, log, gate)
+    }
+
+    /// As [`Engine::load`], with a clock of its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_on(
+        clock: Clock,
+        filters: &Filters,
+        path: &SearchPath,
+        datagrams: bool,
+        log: Log,
+        gate: Gatekeeper,
+    ) -> Result<Self, String> {
+        let shared = Shared { log, gate, clock, ..Shared::new(filters.limits) };
+        let engine = Self::empty(Arc::new(shared), path).map_err(|error| broken(&error))?;
+        engine.with(filters, path, datagrams)
+    }
+
+    /// Loads the stack.
+    pub(super) fn with(
+        mut self,
+        filters: &Filters,
+        path: &SearchPath,
+        datagrams: bool,
+    ) -> Result<Self, String> {
+        let engine = &mut self;
         for (at, spec) in filters.stack.iter().enumerate() {
             let found = find::find(&spec.what, path)?;
             if found.hides {
@@ -87,21 +125,51 @@ impl Engine {
             let args = engine
                 .arguments(&spec.args)
                 .map_err(|why| format!("Lua filter \"{name}\": {why}"))?;
-            engine.add(at + 1, &found, &args, datagrams)?;
+            let allowed: Vec<_> = filters.allow.iter().chain(&spec.allow).cloned().collect();
+            let grants = Grants::new(&allowed);
+            let grants = grants.map_err(|why| format!("Lua filter \"{name}\": {why}"))?;
+            engine.permit(&found, &spec.args)?;
+            engine.add(at + 1, &found, &args, &Arc::new(grants), datagrams)?;
         }
-        Ok(engine)
+        Ok(self)
+    }
+
+    /// Leave to run a script.
+    fn permit(&self, found: &Found, args: &[(String, Argument)]) -> Result<(), String> {
+        let name = found.source.name.clone();
+        let origin = found.directory.as_ref().map(|directory| directory.join(&name));
+        let action = Action::LoadFilter {
+            origin,
+            sha256: Box::new(Sha256::digest(&found.source.text).into()),
+            arguments: args.iter().map(|(key, _)| key.clone()).collect(),
+            name,
+        };
+        match self.shared.gate.decide(action) {
+            Ok(_permit) => Ok(()),
+            Err(denied) => Err(format!("Denied: {denied}")),
+        }
     }
 
     pub(super) fn empty(shared: Arc<Shared>, path: &SearchPath) -> mlua::Result<Self> {
         let lua = crate::ffi::for_filters();
-        let memory = usize::try_from(shared.limits.memory).unwrap_or(0);
-        let machine = sys::memory::available().unwrap_or(0);
-        lua.set_memory_limit(if memory == 0 { machine } else { memory })?;
+        lua.set_memory_limit(shared.memory)?;
         lua.gc_set_mode(mlua::state::GcMode::Generational(Default::default()));
         let flags = lua.create_table()?;
         let native = lua.create_table()?;
-        native.raw_set("bytes", bytes_library::make(&lua)?)?;
+        let tripwire = Tripwire { shared: Arc::clone(&shared), flags: flags.clone() };
+        native.raw_set("bytes", bytes_library::make(&lua, &tripwire)?)?;
+        for (name, text) in [
+            ("waiting", include_str!("waiting.lua")),
+            ("reader", include_str!("reader.lua")),
+            ("nse", include_str!("nse.lua")),
+        ] {
+            native.raw_set(name, lua.load(text).set_name("=ncat").into_function()?)?;
+        }
         native::add(&lua, &native, &shared)?;
+        patterns::install(&lua, tripwire.clone(), shared.memory)?;
+        library::add(&lua, &native, &shared)?;
+        let net = lua.load(include_str!("net.lua")).set_name("=ncat");
+        native.raw_set("net", net.into_function()?)?;
         let path = path.clone();
         let module =
             lua.create_function(move |lua, (dir, name, env): (Option<String>, String, Table)| {
@@ -119,20 +187,9 @@ impl Engine {
         native.raw_set("module", module)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("=ncat");
         let entries: Table = prelude.call((native, flags.clone()))?;
-        let hooked = (Arc::clone(&shared), flags.clone());
         let triggers = HookTriggers::new().every_nth_instruction(HOOK_EVERY);
         lua.set_global_hook(triggers, move |_, _| {
-            let (shared, flags) = &hooked;
-            let over = shared.current().as_ref().is_some_and(|current| {
-                !current.slice.is_zero() && current.since.elapsed() > current.slice
-            });
-            if over {
-                let slice = shared.current().as_ref().map_or(Duration::ZERO, |c| c.slice);
-                let text = format!("ran for more than {} s without waiting", slice.as_secs_f64());
-                flags.raw_set("tripped", &text[..])?;
-                return Err(mlua::Error::runtime(text));
-            }
-            Ok(VmState::Continue)
+            if tripwire.is_late() { Err(tripwire.trip()) } else { Ok(VmState::Continue) }
         })?;
         let (tables, arguments) = (lua.create_table()?, lua.create_table()?);
         Ok(Self {
@@ -178,6 +235,15 @@ impl Engine {
         self.entries.raw_get(name)
     }
 
+    /// Leaves the state what its native objects do not hold, where that has changed.
+    pub(super) fn limit_memory(&self) -> mlua::Result<()> {
+        let (limit, held) = (self.shared.memory, self.shared.ledger.total());
+        if limit > 0 && self.shared.held.swap(held, Ordering::Relaxed) != held {
+            self.lua.set_memory_limit(limit.saturating_sub(held).max(1))?;
+        }
+        Ok(())
+    }
+
     /// Runs `f` outside any coroutine, so that it cannot wait.
     pub(super) fn at_once<T>(
         &self,
@@ -185,13 +251,7 @@ impl Engine {
         slice: Duration,
         f: impl FnOnce() -> mlua::Result<T>,
     ) -> mlua::Result<T> {
-        *self.shared.current() = Some(Current {
-            link: link.cloned(),
-            coroutine: 0,
-            waker: Waker::noop().clone(),
-            since: Instant::now(),
-            slice,
-        });
+        *self.shared.current() = Some(Current::new(link.cloned(), 0, Waker::noop().clone(), slice));
         let result = f();
         *self.shared.current() = None;
         result
@@ -202,16 +262,18 @@ impl Engine {
         layer: usize,
         found: &Found,
         args: &Table,
+        grants: &Arc<Grants>,
         datagrams: bool,
     ) -> Result<(), String> {
         let file = &found.source.name;
-        let (table, state) = self.run(layer, found, args)?;
-        let name = self.check(file, &table, args, datagrams)?;
+        let (table, state) = self.run(layer, found, args, grants)?;
+        let is_bundled = found.directory.is_none();
+        let name = self.check(file, &table, args, datagrams, (grants, is_bundled))?;
+        self.shared.dials_anybody.fetch_or(grants.has("net"), Ordering::Relaxed);
         let keep = || {
             state.raw_set("name", &name[..])?;
             self.tables.raw_push(&table)?;
-            self.arguments.raw_push(args)?;
-            self.lua.set_named_registry_value("top", &name[..])
+            self.arguments.raw_push(args)
         };
         keep().map_err(|error| self.not_loaded(file, &error))?;
         self.prototypes.push(Prototype { name, file: file.clone() });
@@ -224,6 +286,7 @@ impl Engine {
         layer: usize,
         found: &Found,
         args: &Table,
+        grants: &Arc<Grants>,
     ) -> Result<(Table, Table), String> {
         let file = &found.source.name;
         let lua_error = |error: mlua::Error| self.not_loaded(file, &error);
@@ -232,6 +295,7 @@ impl Engine {
         let compile = || {
             state.raw_set("name", &file[..])?;
             state.raw_set("directory", directory)?;
+            library::grant(&self.lua, &state, grants)?;
             let environment: Function = self.entry("environment")?;
             let env: Table = environment.call((layer, &state, args))?;
             let chunk = self.lua.load(found.source.code()).set_name(format!("={file}"));
@@ -255,6 +319,7 @@ impl Engine {
         table: &Table,
         args: &Table,
         datagrams: bool,
+        (grants, is_bundled): (&Grants, bool),
     ) -> Result<String, String> {
         let of = |key: &str| table.raw_get::<Value>(key).unwrap_or(Value::Nil);
         let kind = |value: &Value| native::kind(&MultiValue::from_iter([value.clone()]));
@@ -278,13 +343,8 @@ impl Engine {
             }
         }
         if let Value::Table(needs) = of("needs") {
-            for need in needs.sequence_values::<String>().filter_map(Result::ok) {
-                if need != "shared" {
-                    return Err(line(format!(
-                        " needs \"{need}\"; allow it with --lua-allow {need}"
-                    )));
-                }
-            }
+            let needs: Vec<String> = needs.sequence_values().filter_map(Result::ok).collect();
+            grants.check(&needs, is_bundled).map_err(line)?;
         }
         if let (true, Value::Table(modes)) = (datagrams, of("modes"))
             && matches!(modes.raw_get("datagram"), Ok(Value::Boolean(false)))
@@ -292,7 +352,8 @@ impl Engine {
             return Err(line(" works on streams only and cannot be used with --udp".into()));
         }
         if let Value::Table(declared) = of("options") {
-            options::convert(&self.lua, args, &declared).map_err(|why| line(format!(": {why}")))?;
+            let converted = options::convert(&self.lua, args, &declared);
+            grants.add_files(converted.map_err(|why| line(format!(": {why}")))?);
         }
         Ok(name)
     }
@@ -309,6 +370,11 @@ impl Engine {
         format!("Lua filter \"{file}\": {}", own.unwrap_or(first).trim())
     }
 
+    /// Has connections of filters' own made by `network`, from now on.
+    pub fn attach(&self, network: Arc<dyn Network>) {
+        let _ = self.shared.network.set(network);
+    }
+
     /// The filters' names, the one next to the wire first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.prototypes.iter().map(|prototype| &prototype.name[..])
@@ -316,7 +382,13 @@ impl Engine {
 
     fn link(&self, facts: Facts, shape: Shape, conn: Option<Conn>) -> Arc<Link> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let link = Arc::new(Link::new(id, facts, shape, conn));
+        let top = Origin {
+            layer: self.prototypes.len(),
+            filter: self.prototypes.last().map(|top| top.name.clone()),
+            method: "",
+        };
+        let link = Arc::new(Link { top, ..Link::new(id, facts, shape, conn) });
+        link.lock().grace = Grace::new(self.shared.clock.clone());
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.insert(id, Arc::clone(&link));
         link
@@ -338,6 +410,11 @@ impl Engine {
         (Opening::new(Arc::clone(&link)), Driver::new(Arc::clone(self), link))
     }
 
+    /// What runs that belongs to no connection; to be run once, beside everything else.
+    pub fn residents(self: &Arc<Self>) -> Residents {
+        Residents::new(Arc::clone(self))
+    }
+
     /// Waits until every connection's filters have ended.
     pub async fn ended(&self) {
         loop {
@@ -349,12 +426,21 @@ impl Engine {
         }
     }
 
-    /// The prototype whose file a message of Lua's begins with, and the rest of it.
-    pub(super) fn blamed<'a>(&self, text: &'a str) -> Option<(&str, &'a str)> {
-        self.prototypes.iter().rev().find_map(|prototype| {
+    /// The layer and name of the prototype whose file a message of Lua's begins with, and the rest of it.
+    pub(super) fn blamed<'a>(&self, text: &'a str) -> Option<(usize, &str, &'a str)> {
+        self.prototypes.iter().enumerate().rev().find_map(|(at, prototype)| {
             let rest = text.strip_prefix(&prototype.file[..])?.strip_prefix(':')?;
-            Some((&prototype.name[..], rest))
+            Some((at + 1, &prototype.name[..], rest))
         })
+    }
+
+    /// Has the filters of every connection say good-bye: the program ends.
+    pub fn exit(&self) {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        for link in live.values() {
+            link.lock().exits = true;
+            link.driver.ring();
+        }
     }
 
     /// The instances of one connection.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::bundled::BUNDLED;
+use super::bundled::{ABSENT, BUNDLED};
 use crate::source::{Source, SourceError};
 
 /// The longest filter, in bytes.
@@ -68,6 +68,12 @@ pub(super) fn find(what: &str, path: &SearchPath) -> Result<Found, String> {
     if let Some((_, text)) = bundled {
         let source = Source { name: file, text: text.as_bytes().to_vec() };
         return Ok(Found { source, directory: None, hides: false });
+    }
+    if let Some((name, feature)) = ABSENT.iter().find(|(name, _)| format!("{name}.lua") == file) {
+        let text = format!(
+            "This Ncat was built without {feature}; the filter \"{name}\" is not available"
+        );
+        return Err(text);
     }
     let looked = path.0.iter().map(|dir| format!("{}, ", dir.display())).collect::<String>();
     Err(format!("Cannot find Lua filter \"{what}\" (looked in {looked}bundled filters)"))

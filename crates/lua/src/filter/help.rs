@@ -1,6 +1,6 @@
 //! `NAME:help`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use mlua::{Table, Value};
 use plan::Filters;
@@ -14,11 +14,11 @@ use super::native::{Log, Shared};
 /// # Errors
 /// A line without its end: it cannot be found, read or loaded.
 pub fn help(what: &str, filters: &Filters, path: &SearchPath, log: Log) -> Result<String, String> {
-    let shared = Arc::new(Shared { current: Mutex::new(None), limits: filters.limits, log });
-    let engine = Engine::empty(shared, path).map_err(|error| broken(&error))?;
+    let shared = Shared { log, ..Shared::new(filters.limits) };
+    let engine = Engine::empty(Arc::new(shared), path).map_err(|error| broken(&error))?;
     let found = find::find(what, path)?;
     let args = engine.arguments(&[])?;
-    let (table, _) = engine.run(1, &found, &args)?;
+    let (table, _) = engine.run(1, &found, &args, &Arc::default())?;
     let about: Option<String> = table.raw_get("about").unwrap_or_default();
     let mut text = format!("{what}: {}\n", about.unwrap_or_default());
     if let Ok(Some(declared)) = table.raw_get::<Option<Table>>("options") {

@@ -5,34 +5,76 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use bytes::Bytes;
-use conn::{Conn, Recv, Shape};
+use conn::{Conn, ConnInfo, Shape};
 
-use super::code::{Failure, Fault};
+use super::clock::Clock;
+use super::code::{Failure, Fault, Origin, Trouble};
+use super::grace::Grace;
+use super::owner::Owner;
+use super::socket::Sockets;
+use super::wire::Wire;
+
+/// An address or a path, and a port where there is one.
+pub type Target = (String, Option<u16>);
 
 /// What is known of a connection when it begins.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// `"connect"` or `"listen"`.
     pub mode: &'static str,
-    /// `"relay"`, `"exec"`, `"broker"`.
+    /// `"relay"`, `"exec"`, `"broker"`, `"proxy"`.
     pub role: &'static str,
     /// `"tcp"`, `"udp"`, `"sctp"`, `"unix"`, `"vsock"`.
     pub proto: &'static str,
     /// Whether it is secured.
     pub tls: bool,
     /// Whom the user named, when connecting.
-    pub target: Option<(String, Option<u16>)>,
-    /// Whom the other side is, and who we are: address and port.
-    pub remote: (String, Option<u16>),
+    pub target: Option<Target>,
+    /// Whom the other side is, and who we are, where that is known from the start.
+    pub remote: Target,
     /// Likewise.
-    pub local: (String, Option<u16>),
+    pub local: Target,
     /// Nothing is received for the user: what comes is read over.
     pub discards: bool,
+    /// `-z`: it is only to be made; nothing is moved.
+    pub probes: bool,
+    /// The largest datagram the transport takes, in bytes; 0 = as UDP has it.
+    pub message_max: usize,
+}
+
+impl Facts {
+    /// The other side and ours, of a connection that is there.
+    pub fn ends(info: &ConnInfo, is_path: bool) -> (Target, Target) {
+        let ends = Ends::of(info, is_path);
+        (ends.remote, ends.local)
+    }
+}
+
+/// Who is at either end of a connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ends {
+    pub(crate) remote: Target,
+    pub(crate) local: Target,
+}
+
+impl Ends {
+    /// As messages have them, taken apart; a path is in one piece.
+    pub(crate) fn of(info: &ConnInfo, is_path: bool) -> Self {
+        let part = |name: &str| match name.rsplit_once(':') {
+            Some((host, port)) if !is_path => {
+                let host = host.trim_start_matches('[').trim_end_matches(']');
+                (host.to_owned(), port.parse().ok())
+            }
+            _ => (name.to_owned(), None),
+        };
+        Self { remote: part(&info.peer), local: part(&info.local) }
+    }
 }
 
 /// How far dialling has come.
@@ -58,25 +100,22 @@ pub(crate) enum Begin {
 }
 
 pub(crate) struct State {
-    pub(crate) conn: Option<Conn>,
-    pub(crate) shape: Shape,
+    /// The transport.
+    pub(crate) wire: Wire,
     pub(crate) dial: Dial,
+    /// Whose call that is, and whom it named where that is somebody else than the user did.
+    pub(crate) dialler: Option<u64>,
+    pub(crate) elsewhere: Option<Target>,
     pub(crate) begin: Begin,
-    /// Received, not yet asked for; whoever waits for more; the end.
-    pub(crate) received: VecDeque<Bytes>,
-    pub(crate) reader: Option<u64>,
-    pub(crate) read_end: Option<Result<(), Failure>>,
-    /// To be sent; pieces ever put here and ever sent; whoever waits.
-    pub(crate) sending: VecDeque<Bytes>,
-    pub(crate) queued: u64,
-    pub(crate) sent: u64,
-    pub(crate) senders: Vec<Waker>,
-    pub(crate) send_end: Option<Failure>,
-    pub(crate) wants_finish: bool,
-    pub(crate) finished: bool,
+    /// Time that is not the filters' own.
+    pub(crate) grace: Grace,
+    /// Both ends, once they are known.
+    pub(crate) ends: Ends,
     /// For the user, taken one by one.
     pub(crate) inbox: VecDeque<Bytes>,
     pub(crate) inbox_end: Option<io::Result<()>>,
+    /// The session has that end.
+    pub(crate) is_told_end: bool,
     pub(crate) deliverer: Option<Waker>,
     pub(crate) taker: Option<Waker>,
     /// From the user: a piece, whether one is on its way through the filters, the end.
@@ -90,28 +129,37 @@ pub(crate) struct State {
     pub(crate) posts: VecDeque<(mlua::Table, mlua::LuaString, usize)>,
     pub(crate) posted: Option<Waker>,
     pub(crate) post_bytes: usize,
+    /// One of them is on its way.
+    pub(crate) is_posting: bool,
     pub(crate) opener: Option<Waker>,
     pub(crate) fault: Option<Fault>,
     /// A send that failed, for the session.
     pub(crate) failed: Option<io::Error>,
     /// A script wants the end.
     pub(crate) is_stopped: bool,
-    /// The error the transport had, as the system has it.
-    pub(crate) cause: Option<io::Error>,
-    /// The session has gone.
+    /// The session has gone; before that, nothing moved for the time of `-i`.
     pub(crate) is_left: bool,
-    /// Coroutines that are to be run from now on.
-    pub(crate) spawned: Vec<mlua::Function>,
+    pub(crate) is_idle: bool,
+    /// The program ends.
+    pub(crate) exits: bool,
+    /// Why the session was told of a failure.
+    pub(crate) trouble: Option<Trouble>,
 }
 
 pub(crate) struct Link {
     pub(crate) id: u64,
     pub(crate) facts: Facts,
     pub(crate) state: Mutex<State>,
+    /// The filter next to the user.
+    pub(crate) top: Origin,
     /// Wakes the driver.
     pub(crate) driver: Arc<Bell>,
+    /// Tasks and timers.
+    pub(crate) owner: Arc<Owner>,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
+    /// Connections that this one's filters have made for themselves.
+    pub(crate) sockets: Sockets,
 }
 
 /// Somebody to be woken, who may change.
@@ -151,25 +199,29 @@ impl Wake for Turn {
     }
 }
 
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Link({})", self.id)
+    }
+}
+
 impl Link {
     pub(crate) fn new(id: u64, facts: Facts, shape: Shape, conn: Option<Conn>) -> Self {
+        let mut wire = Wire::new(shape, conn);
+        if facts.message_max > 0 {
+            wire.message_max = facts.message_max;
+        }
         let state = State {
-            conn,
-            shape,
+            wire,
             dial: Dial::None,
+            dialler: None,
+            elsewhere: None,
             begin: Begin::Running,
-            received: VecDeque::new(),
-            reader: None,
-            read_end: None,
-            sending: VecDeque::new(),
-            queued: 0,
-            sent: 0,
-            senders: Vec::new(),
-            send_end: None,
-            wants_finish: false,
-            finished: false,
+            grace: Grace::new(Clock::real()),
+            ends: Ends { remote: facts.remote.clone(), local: facts.local.clone() },
             inbox: VecDeque::new(),
             inbox_end: None,
+            is_told_end: false,
             deliverer: None,
             taker: None,
             outbox: None,
@@ -181,16 +233,27 @@ impl Link {
             posts: VecDeque::new(),
             posted: None,
             post_bytes: 0,
+            is_posting: false,
             opener: None,
             fault: None,
             failed: None,
             is_stopped: false,
-            cause: None,
             is_left: false,
-            spawned: Vec::new(),
+            is_idle: false,
+            exits: false,
+            trouble: None,
         };
-        let (driver, bytes_in, bytes_out) = Default::default();
-        Self { id, facts, state: Mutex::new(state), driver, bytes_in, bytes_out }
+        let driver = Arc::default();
+        let (bytes_in, bytes_out, top, sockets) = Default::default();
+        let owner = Owner::new(Arc::clone(&driver));
+        let state = Mutex::new(state);
+        Self { id, facts, top, state, driver, owner, bytes_in, bytes_out, sockets }
+    }
+
+    /// What there is to know of the two ends of a connection that was made.
+    pub(crate) fn learn(&self, state: &mut State, info: &ConnInfo) {
+        let is_path = self.facts.proto == "unix";
+        state.ends = Ends::of(info, is_path);
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -198,59 +261,25 @@ impl Link {
     }
 }
 
+/// Most of what is asked of a connection is asked of its transport.
+impl Deref for State {
+    type Target = Wire;
+
+    fn deref(&self) -> &Wire {
+        &self.wire
+    }
+}
+
+impl DerefMut for State {
+    fn deref_mut(&mut self) -> &mut Wire {
+        &mut self.wire
+    }
+}
+
 impl State {
-    /// Receives what there is; ready when something waits or nothing more comes.
-    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<()> {
-        if !self.received.is_empty() || self.read_end.is_some() {
-            return Poll::Ready(());
-        }
-        let Some(conn) = &mut self.conn else {
-            self.read_end = Some(Err(Failure::new("CLOSED", "there is no connection")));
-            return Poll::Ready(());
-        };
-        match conn.poll_recv(cx, max, &mut self.received) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(Recv::Data)) => {}
-            Poll::Ready(Ok(Recv::End)) => self.read_end = Some(Ok(())),
-            Poll::Ready(Err(error)) => {
-                self.read_end = Some(Err(Failure::from(&error)));
-                self.cause = Some(error);
-            }
-        }
-        Poll::Ready(())
-    }
-
-    /// Sends what waits, and then, where that is wanted, the end.
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.sending.is_empty() && self.send_end.is_none() {
-            let Some(conn) = &mut self.conn else { return Poll::Ready(()) };
-            let before = self.sending.len();
-            match conn.poll_send(cx, &mut self.sending) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(_)) => {
-                    self.sent += (before - self.sending.len()) as u64;
-                    self.senders.drain(..).for_each(Waker::wake);
-                }
-                Poll::Ready(Err(error)) => self.fail_send(error),
-            }
-        }
-        if self.wants_finish && !self.finished && self.send_end.is_none() {
-            let Some(conn) = &mut self.conn else { return Poll::Ready(()) };
-            match conn.poll_finish(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => self.finished = true,
-                Poll::Ready(Err(error)) => self.fail_send(error),
-            }
-            self.senders.drain(..).for_each(Waker::wake);
-        }
-        Poll::Ready(())
-    }
-
-    fn fail_send(&mut self, error: io::Error) {
-        self.send_end = Some(Failure::from(&error));
-        self.cause = Some(error);
-        self.sending.clear();
-        self.senders.drain(..).for_each(Waker::wake);
+    /// Bytes that wait to be sent, those of others among them.
+    pub(crate) fn waiting(&self) -> usize {
+        self.post_bytes + self.sending.iter().map(Bytes::len).sum::<usize>()
     }
 
     /// The session learns that nothing more is received, and why.
@@ -261,16 +290,26 @@ impl State {
         self.wake_session();
     }
 
+    /// A filter has failed the connection; the session learns of it.
+    pub(crate) fn fail(&mut self, fault: Fault) {
+        let Fault { line, code, origin, .. } = fault.clone();
+        self.trouble.get_or_insert(Trouble { code, message: line, origin });
+        let fault = self.fault.get_or_insert(fault).clone();
+        self.inbox_end = Some(Err(io::Error::other(fault)));
+        self.wake_session();
+    }
+
+    /// A failure that a filter passed on, for the session.
+    pub(crate) fn fail_as(&mut self, failure: &Failure, origin: Origin) -> io::Error {
+        let is_wire =
+            self.cause.as_ref().is_some_and(|cause| Failure::from(cause).code == failure.code);
+        let origin = if is_wire { Origin::wire(origin.method) } else { origin };
+        self.trouble.get_or_insert_with(|| Trouble::of(failure, origin));
+        self.error_of(failure)
+    }
+
     pub(crate) fn wake_session(&mut self) {
         let wakers = [self.taker.take(), self.giver.take(), self.opener.take()];
         wakers.into_iter().flatten().for_each(Waker::wake);
-    }
-
-    /// A failure that a script passed on, as an error of the session: the system's own where it is that.
-    pub(crate) fn error_of(&mut self, failure: &Failure) -> io::Error {
-        match self.cause.take() {
-            Some(cause) if Failure::from(&cause).code == failure.code => cause,
-            _ => io::Error::other(failure.to_string()),
-        }
     }
 }

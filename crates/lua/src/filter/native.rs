@@ -1,22 +1,24 @@
 //! What scripts' blocking calls end in. Each function tries once; `false` as its first result means that
 //! it would wait, and then the coroutine is woken when trying again is worth it.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use conn::Shape;
 use mlua::{Lua, LuaString, MultiValue, Table, UserData, UserDataRef, Value};
 
-use super::code::Failure;
-use super::link::{Dial, Link};
+use super::clock::Clock;
+use super::code::{Failure, Origin, Trouble};
+use super::link::Link;
+use super::network::Network;
+use super::owner::Owner;
+use super::socket::Sockets;
 
-/// Longest read of a root, in bytes.
-const READ_MAX: usize = 64 * 1024;
-/// The largest datagram, in bytes.
-const DATAGRAM_MAX: usize = 65_507;
+/// Calls that are served at once before others have their turn.
+const CALLS_MAX: u32 = 64;
+/// Bytes that are moved at once before others have their turn.
+const MOVED_MAX: usize = 1 << 20;
 
 /// What a script knows a connection by.
 pub(crate) struct Handle(pub(crate) Arc<Link>);
@@ -31,6 +33,23 @@ pub(crate) struct Current {
     pub(crate) waker: Waker,
     pub(crate) since: Instant,
     pub(crate) slice: Duration,
+    /// Calls that need not wait, and the bytes they moved, in this turn.
+    calls: u32,
+    moved: usize,
+    /// It has had its share.
+    pub(crate) gave_way: bool,
+}
+
+impl Current {
+    pub(crate) fn new(
+        link: Option<Arc<Link>>,
+        coroutine: u64,
+        waker: Waker,
+        slice: Duration,
+    ) -> Self {
+        let (calls, moved, gave_way) = Default::default();
+        Self { link, coroutine, waker, since: Instant::now(), slice, calls, moved, gave_way }
+    }
 }
 
 /// Where scripts' words go: level, name, connection (0: none), text.
@@ -41,18 +60,103 @@ pub(crate) struct Shared {
     pub(crate) current: Mutex<Option<Current>>,
     pub(crate) limits: plan::lua::FilterLimits,
     pub(crate) log: Log,
+    pub(crate) clock: Clock,
+    /// The number of the next coroutine; 0 is what runs outside any.
+    pub(crate) coroutines: AtomicU64,
+    /// What belongs to no connection.
+    pub(crate) process: Arc<Owner>,
+    /// What a state and its native objects may hold, in bytes; 0: nobody knows.
+    pub(crate) memory: usize,
+    /// What of it the objects hold, as the state was last told.
+    pub(crate) held: AtomicUsize,
+    pub(crate) gate: gate::Gatekeeper,
+    pub(crate) files: super::files::Files,
+    pub(crate) ledger: Arc<super::ledger::Ledger>,
+    /// Whoever makes connections; there once the run has begun.
+    pub(crate) network: OnceLock<Arc<dyn Network>>,
+    /// A filter of the stack may dial whom it likes.
+    pub(crate) dials_anybody: AtomicBool,
+    /// Sockets that belong to no connection.
+    pub(crate) sockets: Sockets,
 }
 
 impl Shared {
+    /// What says nothing to anybody and opens what it likes.
+    pub(crate) fn new(limits: plan::lua::FilterLimits) -> Self {
+        let memory = match usize::try_from(limits.memory).unwrap_or(usize::MAX) {
+            0 => sys::memory::available().unwrap_or(0),
+            memory => memory,
+        };
+        Self {
+            current: Mutex::new(None),
+            limits,
+            log: Box::new(|_, _, _, _| {}),
+            clock: Clock::real(),
+            coroutines: AtomicU64::new(1),
+            process: Owner::new(Arc::default()),
+            memory,
+            held: AtomicUsize::new(0),
+            gate: gate::Gatekeeper::open(),
+            files: super::files::Files::default(),
+            ledger: Arc::default(),
+            network: OnceLock::new(),
+            dials_anybody: AtomicBool::new(false),
+            sockets: Sockets::default(),
+        }
+    }
+
     pub(crate) fn current(&self) -> MutexGuard<'_, Option<Current>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whose turn it is, and how to wake it.
-    fn turn(&self) -> mlua::Result<(u64, Waker)> {
+    pub(crate) fn turn(&self) -> mlua::Result<(u64, Waker)> {
         let current = self.current();
         let current = current.as_ref().ok_or_else(|| lost("there is no event"))?;
         Ok((current.coroutine, current.waker.clone()))
+    }
+
+    /// Whose tasks and timers are made now.
+    pub(crate) fn owner(&self) -> Arc<Owner> {
+        let current = self.current();
+        let link = current.as_ref().and_then(|current| current.link.as_ref());
+        Arc::clone(link.map_or(&self.process, |link| &link.owner))
+    }
+
+    /// Notes a call that did not have to wait.
+    pub(crate) fn spend(&self, bytes: usize) {
+        if let Some(current) = self.current().as_mut() {
+            current.calls += 1;
+            current.moved += bytes;
+        }
+    }
+
+    /// Whether the coroutine has something left of its turn; if not it is woken at once, and others run
+    /// before it.
+    pub(crate) fn has_share(&self) -> bool {
+        let mut current = self.current();
+        let Some(current) = current.as_mut().filter(|current| current.coroutine != 0) else {
+            return true;
+        };
+        if current.calls < CALLS_MAX && current.moved < MOVED_MAX {
+            return true;
+        }
+        current.gave_way = true;
+        current.waker.wake_by_ref();
+        false
+    }
+
+    /// How to wake whoever's turn it is.
+    pub(crate) fn waker(&self) -> mlua::Result<Waker> {
+        Ok(self.turn()?.1)
+    }
+
+    /// Outside a coroutine nobody would ever go on with a call that waits; Lua's words for the same.
+    pub(crate) fn may_wait(&self) -> mlua::Result<()> {
+        if self.turn()?.0 == 0 {
+            return Err(lost("attempt to yield from outside a coroutine"));
+        }
+        Ok(())
     }
 
     pub(crate) fn chunk_max(&self) -> usize {
@@ -63,64 +167,67 @@ impl Shared {
     }
 }
 
-fn lost(text: &str) -> mlua::Error {
+pub(crate) fn lost(text: &str) -> mlua::Error {
     mlua::Error::runtime(text)
 }
 
 /// One result, or a code and a detail.
-type Answer = (Value, Option<&'static str>, Option<String>);
+pub(crate) type Answer = (Value, Option<&'static str>, Option<String>);
 
-const WOULD_WAIT: Answer = (Value::Boolean(false), None, None);
-const DONE: Answer = (Value::Boolean(true), None, None);
+pub(crate) const WOULD_WAIT: Answer = (Value::Boolean(false), None, None);
+pub(crate) const DONE: Answer = (Value::Boolean(true), None, None);
 
-fn failed(failure: &Failure) -> Answer {
+pub(crate) fn failed(failure: &Failure) -> Answer {
     let detail = (!failure.detail.is_empty()).then(|| failure.detail.clone());
     (Value::Nil, Some(failure.code), detail)
+}
+
+/// True, a failure, or that it would wait.
+pub(crate) fn answer(done: Poll<Result<(), Failure>>) -> Answer {
+    match done {
+        Poll::Pending => WOULD_WAIT,
+        Poll::Ready(Ok(())) => DONE,
+        Poll::Ready(Err(failure)) => failed(&failure),
+    }
+}
+
+/// `method` was given something that is no string.
+pub(crate) fn misuse(method: &str, given: &Value) -> mlua::Error {
+    let what = kind(&MultiValue::from_iter([given.clone()]));
+    mlua::Error::external(Misuse(format!("{method} was given a {what}, expected a string")))
 }
 
 type On<'a> = UserDataRef<Handle>;
 
 fn recv(lua: &Lua, shared: &Shared, link: &Link, max: Value) -> mlua::Result<Answer> {
     let max = match max.as_integer().map(usize::try_from) {
-        Some(Ok(max)) => max.clamp(1, READ_MAX),
-        _ => READ_MAX,
+        Some(Ok(max)) => max,
+        _ => usize::MAX,
     };
     let (coroutine, waker) = shared.turn()?;
     let mut state = link.lock();
-    if state.reader.is_some_and(|reader| reader != coroutine) {
-        return Ok((Value::Nil, Some("BUSY"), None));
-    }
-    if state.poll_receive(&mut Context::from_waker(&waker), READ_MAX).is_pending() {
-        state.reader = Some(coroutine);
-        return Ok(WOULD_WAIT);
-    }
-    state.reader = None;
-    let Some(front) = state.received.front_mut() else {
-        return Ok(match &state.read_end {
-            Some(Err(failure)) => failed(failure),
-            _ => (Value::Nil, Some("EOF"), None),
+    if !shared.has_share() {
+        // Whoever comes later is still the second.
+        return Ok(match state.claim(coroutine) {
+            Ok(()) => WOULD_WAIT,
+            Err(failure) => failed(&failure),
         });
-    };
-    let cuts = front.len() > max;
-    let piece = if cuts && state.shape == Shape::Stream {
-        state.received.front_mut().map(|front| front.split_to(max))
-    } else {
-        state.received.pop_front()
+    }
+    let piece = match state.poll_take(&mut Context::from_waker(&waker), coroutine, max) {
+        Poll::Pending => return Ok(WOULD_WAIT),
+        Poll::Ready(Err(failure)) => return Ok(failed(&failure)),
+        Poll::Ready(Ok(piece)) => piece,
     };
     drop(state);
-    let piece = piece.unwrap_or_default();
+    shared.spend(piece.len());
     link.bytes_in.fetch_add(piece.len() as u64, Ordering::Relaxed);
     Ok((Value::String(lua.create_string(&piece)?), None, None))
 }
 
 fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer> {
-    let Value::String(data) = data else {
-        let what = data.type_name();
-        return Err(mlua::Error::external(Misuse(format!(
-            "send was given a {what}, expected a string"
-        ))));
-    };
-    let len = data.as_bytes().len();
+    let Value::String(data) = data else { return Err(misuse("send", data)) };
+    let data = data.as_bytes();
+    let len = data.len();
     let (is_own, waker) = {
         let current = shared.current();
         let current = current.as_ref().ok_or_else(|| lost("there is no event"))?;
@@ -128,72 +235,53 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
         (is_own, current.waker.clone())
     };
     let mut state = link.lock();
-    if let Some(failure) = &state.send_end {
-        return Ok(failed(failure));
-    }
-    if state.wants_finish || state.conn.is_none() {
-        return Ok((Value::Nil, Some("CLOSED"), None));
-    }
-    if state.shape == Shape::Message && len > DATAGRAM_MAX {
-        return Ok((Value::Nil, Some("TOOBIG"), None));
-    }
-    if state.shape == Shape::Stream && len == 0 {
-        return Ok(DONE);
-    }
-    if !is_own {
-        let waiting: usize = state.sending.iter().map(Bytes::len).sum();
-        if shared.limits.queue > 0 && (waiting + len) as u64 > shared.limits.queue {
+    if !is_own && shared.limits.queue > 0 && state.send_end.is_none() {
+        if (state.waiting() + data.len()) as u64 > shared.limits.queue {
             return Ok((Value::Nil, Some("FULL"), None));
         }
     }
-    state.sending.push_back(Bytes::copy_from_slice(&data.as_bytes()));
-    state.queued += 1;
-    let ticket = state.queued;
+    let ticket = match state.put(data) {
+        Ok(Some(ticket)) => ticket,
+        Ok(None) => return Ok(DONE),
+        Err(failure) => return Ok(failed(&failure)),
+    };
     link.bytes_out.fetch_add(len as u64, Ordering::Relaxed);
     if !is_own {
         drop(state);
         link.driver.ring();
         return Ok(DONE);
     }
-    let _ = state.poll_flush(&mut Context::from_waker(&waker));
+    let mut cx = Context::from_waker(&waker);
+    let _ = state.poll_flush(&mut cx);
+    let sent = state.poll_sent(&mut cx, ticket);
     drop(state);
-    let answer = sent(shared, link, ticket)?;
-    if !matches!(answer.0, Value::Boolean(false)) {
-        return Ok(answer);
+    shared.spend(len);
+    let gives_way = matches!(sent, Poll::Ready(Ok(()))) && !shared.has_share();
+    if sent.is_pending() || gives_way {
+        // The driver goes on with it; the ticket is what the coroutine asks with.
+        link.driver.ring();
+        return Ok((Value::Boolean(false), None, Some(ticket.to_string())));
     }
-    // The driver goes on with it; the ticket is what the coroutine asks with.
-    link.driver.ring();
-    Ok((Value::Boolean(false), None, Some(ticket.to_string())))
+    Ok(answer(sent))
 }
 
 fn sent(shared: &Shared, link: &Link, ticket: u64) -> mlua::Result<Answer> {
     let (_, waker) = shared.turn()?;
-    let mut state = link.lock();
-    if state.sent >= ticket {
-        return Ok(DONE);
-    }
-    if let Some(failure) = &state.send_end {
-        return Ok(failed(failure));
-    }
-    state.senders.push(waker);
-    Ok(WOULD_WAIT)
+    Ok(answer(link.lock().poll_sent(&mut Context::from_waker(&waker), ticket)))
 }
 
 fn shutdown(shared: &Shared, link: &Link) -> mlua::Result<Answer> {
     let (_, waker) = shared.turn()?;
     let mut state = link.lock();
     state.wants_finish = true;
-    let _ = state.poll_flush(&mut Context::from_waker(&waker));
-    if let Some(failure) = &state.send_end {
-        return Ok(failed(failure));
-    }
-    if state.finished || state.conn.is_none() {
-        return Ok(DONE);
-    }
-    state.senders.push(waker);
+    let mut cx = Context::from_waker(&waker);
+    let _ = state.poll_flush(&mut cx);
+    let finished = state.poll_finished(&mut cx);
     drop(state);
-    link.driver.ring();
-    Ok(WOULD_WAIT)
+    if finished.is_pending() {
+        link.driver.ring();
+    }
+    Ok(answer(finished))
 }
 
 fn close(shared: &Shared, link: &Link) -> mlua::Result<Answer> {
@@ -209,31 +297,6 @@ fn close(shared: &Shared, link: &Link) -> mlua::Result<Answer> {
     Ok(DONE)
 }
 
-fn connect(shared: &Shared, link: &Link, host: &Value, port: &Value) -> mlua::Result<Answer> {
-    let named = link.facts.target.as_ref();
-    let is_named = named.is_some_and(|(name, number)| {
-        let is_host = host.as_string().is_some_and(|host| *host.as_bytes() == *name.as_bytes());
-        is_host && port.as_integer() == number.map(i64::from)
-    });
-    if !is_named {
-        let detail = "only the target the user named can be dialled".to_owned();
-        return Ok((Value::Nil, Some("DENIED"), Some(detail)));
-    }
-    let (_, waker) = shared.turn()?;
-    let mut state = link.lock();
-    match &state.dial {
-        Dial::Done(Ok(())) => return Ok(DONE),
-        Dial::Done(Err(failure)) => return Ok(failed(failure)),
-        Dial::None => {
-            state.dial = Dial::Wanted;
-            state.wake_session();
-        }
-        Dial::Wanted | Dial::Told => {}
-    }
-    state.senders.push(waker);
-    Ok(WOULD_WAIT)
-}
-
 /// A value that the contract does not allow, given to the root.
 #[derive(Debug)]
 pub(crate) struct Misuse(pub(crate) String);
@@ -245,10 +308,6 @@ impl std::fmt::Display for Misuse {
 }
 
 impl std::error::Error for Misuse {}
-
-struct Pause(Mutex<std::pin::Pin<Box<tokio::time::Sleep>>>);
-
-impl UserData for Pause {}
 
 /// Adds the functions of this module to `native`.
 pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Result<()> {
@@ -270,38 +329,52 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
     function!("sent", s, _lua, (h, ticket): (On<'_>, u64), sent(&s, &h.0, ticket));
     function!("shutdown", s, _lua, h: On<'_>, shutdown(&s, &h.0));
     function!("close", s, _lua, h: On<'_>, close(&s, &h.0));
-    function!("connect", s, _lua, (h, host, port): (On<'_>, Value, Value), {
-        connect(&s, &h.0, &host, &port)
-    });
     function!("post", s, _lua, (h, instance, data): (On<'_>, Table, LuaString), {
         let len = data.as_bytes().len();
         let mut state = h.0.lock();
-        let waiting = state.post_bytes + state.sending.iter().map(Bytes::len).sum::<usize>();
-        let is_full = s.limits.queue > 0 && (waiting + len) as u64 > s.limits.queue;
+        let is_full = s.limits.queue > 0 && (state.waiting() + len) as u64 > s.limits.queue;
         if !is_full {
             state.post_bytes += len;
             state.posts.push_back((instance, data, len));
-            state.posted.take().into_iter().for_each(Waker::wake);
+            drop(state);
+            h.0.driver.ring();
         }
         Ok(!is_full)
     });
     function!("next_post", s, _lua, h: On<'_>, {
-        let (_, waker) = s.turn()?;
         let mut state = h.0.lock();
+        let _ = &s;
+        state.is_posting = true;
         Ok(match state.posts.pop_front() {
             Some((instance, data, len)) => {
                 state.post_bytes -= len;
                 (Value::Table(instance), Value::String(data))
             }
             None => {
-                state.posted = Some(waker);
-                (Value::Boolean(false), Value::Nil)
+                state.is_posting = false;
+                state.posted.take().into_iter().for_each(Waker::wake);
+                (Value::Nil, Value::Nil)
             }
         })
     });
-    function!("stop", s, _lua, h: On<'_>, {
+    function!("post_ended", s, _lua, h: On<'_>, {
+        let (_, waker) = s.turn()?;
+        let mut state = h.0.lock();
+        let waits = state.is_posting || !state.posts.is_empty();
+        if waits {
+            state.posted = Some(waker);
+        }
+        Ok(!waits)
+    });
+    function!("stop", s, _lua, (h, detail): (On<'_>, Option<String>), {
         let _ = &s;
-        h.0.lock().is_stopped = true;
+        let mut state = h.0.lock();
+        state.is_stopped = true;
+        if let Some(detail) = detail {
+            let origin = Origin { method: "close", ..h.0.top.clone() };
+            state.trouble.get_or_insert(Trouble { code: "ERROR", message: detail, origin });
+        }
+        drop(state);
         h.0.driver.ring();
         Ok(true)
     });
@@ -309,33 +382,6 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         let _ = &s;
         let count = if which == "bytes_in" { &h.0.bytes_in } else { &h.0.bytes_out };
         Ok(count.load(Ordering::Relaxed))
-    });
-    function!("get_info", s, _lua, h: On<'_>, {
-        let _ = &s;
-        let (local, remote) = (&h.0.facts.local, &h.0.facts.remote);
-        Ok((true, local.0.clone(), local.1, remote.0.clone(), remote.1))
-    });
-    function!("spawn", s, _lua, task: mlua::Function, {
-        let link = s.current().as_ref().and_then(|current| current.link.clone());
-        let link = link.ok_or_else(|| lost("tasks belong to a connection"))?;
-        link.lock().spawned.push(task);
-        link.driver.ring();
-        Ok(true)
-    });
-    function!("sleep", s, _lua, seconds: f64, {
-        // Outside a connection nobody would ever go on with it; Lua's words for the same.
-        if s.current().as_ref().is_none_or(|current| current.link.is_none()) {
-            return Err(lost("attempt to yield from outside a coroutine"));
-        }
-        let time = Duration::try_from_secs_f64(seconds.max(0.0));
-        let time = time.map_err(|_| lost("sleep was given a time that is none"))?;
-        Ok(Pause(Mutex::new(Box::pin(tokio::time::sleep(time)))))
-    });
-    function!("slept", s, _lua, pause: UserDataRef<Pause>, {
-        let (_, waker) = s.turn()?;
-        let mut pause = pause.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut cx = Context::from_waker(&waker);
-        Ok(matches!(std::future::Future::poll(pause.as_mut(), &mut cx), Poll::Ready(())))
     });
     function!("log", s, _lua, (level, name, text): (LuaString, LuaString, LuaString), {
         let id = s.current().as_ref().and_then(|c| c.link.as_ref().map(|link| link.id));
@@ -348,23 +394,19 @@ pub(crate) fn add(lua: &Lua, native: &Table, shared: &Arc<Shared>) -> mlua::Resu
         );
         Ok(())
     });
-    let began = Instant::now();
-    function!("now", s, _lua, (): (), {
-        let _ = &s;
-        Ok(began.elapsed().as_secs_f64())
-    });
-    function!("time", s, _lua, (): (), {
-        let _ = &s;
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Ok(now.map_or(0.0, |time| time.as_secs_f64()))
-    });
+    function!("now", s, _lua, (): (), Ok(s.clock.now().as_secs_f64()));
+    function!("time", s, _lua, (): (), Ok(s.clock.time().as_secs_f64()));
     function!("note", s, _lua, (h, method, text): (On<'_>, String, LuaString), {
         let text = format!("{method}: {}", text.to_string_lossy());
         (s.log)("debug", "filter", h.0.id, &text);
         Ok(())
     });
     native.raw_set("version", env!("CARGO_PKG_VERSION"))?;
-    super::contract::add(lua, native, shared)
+    super::waiting::add(lua, native, shared)?;
+    super::buffer::add(lua, native, shared)?;
+    super::contract::add(lua, native, shared)?;
+    super::dial::add(lua, native, shared)?;
+    super::socket::add(lua, native, shared)
 }
 
 /// A value's type, as messages have it.

@@ -1,12 +1,14 @@
 //! A filter's arguments: declared in its `options` table, checked before anything connects.
 
+use std::path::PathBuf;
+
 use mlua::{Lua, Table, Value};
 
-/// Checks and converts `args` in place by what `declared` says. The error is what follows the filter's
-/// name, without its end.
-pub(super) fn convert(lua: &Lua, args: &Table, declared: &Table) -> Result<(), String> {
+/// Checks and converts `args` in place by what `declared` says; the files that were named. The error is
+/// what follows the filter's name, without its end.
+pub(super) fn convert(lua: &Lua, args: &Table, declared: &Table) -> Result<Vec<PathBuf>, String> {
     let bad = |error: mlua::Error| crate::source::plain(&error);
-    let mut known = Vec::new();
+    let (mut known, mut files) = (Vec::new(), Vec::new());
     for pair in declared.pairs::<String, Table>() {
         known.push(pair.map_err(bad)?);
     }
@@ -20,8 +22,15 @@ pub(super) fn convert(lua: &Lua, args: &Table, declared: &Table) -> Result<(), S
     }
     for (name, option) in &known {
         let given: Option<String> = args.raw_get(&name[..]).map_err(bad)?;
+        let kind = option.raw_get::<Value>("type").map_err(bad)?;
+        let is_path = kind.as_string().is_some_and(|kind| *kind == "path");
         let text = match given {
-            Some(text) => text,
+            Some(text) => {
+                if is_path {
+                    files.push(PathBuf::from(&text));
+                }
+                text
+            }
             None => match option.raw_get::<Value>("default").map_err(bad)? {
                 Value::Nil if option.raw_get::<bool>("required").unwrap_or(false) => {
                     return Err(format!("option \"{name}\" is required"));
@@ -37,7 +46,7 @@ pub(super) fn convert(lua: &Lua, args: &Table, declared: &Table) -> Result<(), S
         })?;
         args.raw_set(&name[..], value).map_err(bad)?;
     }
-    Ok(())
+    Ok(files)
 }
 
 /// One value; otherwise what it should have been.

@@ -23,12 +23,26 @@ local function settle(...)
   return ...
 end
 
-local function resume_through(co, ...)
-  local results = pack(resume(co, ...))
-  while results[1] and results.n == 2 and results[2] == PENDING do
+local waiting = native.waiting(native, {PENDING = PENDING})
+local reader = native.reader(native)
+local nse = native.nse(native, reader)
+nse(reader.methods, function(self) return self end)
+
+-- What waits in a coroutine of the script's own has the event wait. When that is cancelled, so is this.
+local function wait_through(co)
+  local inner <close> = waiting.guard(co)
+  local results
+  repeat
     yield(PENDING)
     results = pack(resume(co))
-  end
+  until not (results[1] and results.n == 2 and results[2] == PENDING)
+  inner[1] = nil
+  return results
+end
+
+local function resume_through(co, ...)
+  local results = pack(resume(co, ...))
+  if results[1] and results.n == 2 and results[2] == PENDING then results = wait_through(co) end
   return settle(unpack(results, 1, results.n))
 end
 
@@ -42,48 +56,29 @@ local function wrapped(f)
   end
 end
 
+local net = native.net(native, PENDING, HANDLE, raw.setmetatable, reader, nse)
+
 -- The root: a native connection as an object.
 local root = {}
 
 function root:recv(max)
   local handle = self[HANDLE]
   local data, code, detail = native.recv(handle, max)
-  while data == false do
-    yield(PENDING)
-    data, code, detail = native.recv(handle, max)
-  end
+  if data == false then return net.waiting(handle, native.recv, max) end
   return data, code, detail
 end
 
 function root:send(data)
   local handle = self[HANDLE]
   local done, code, detail = native.send(handle, data)
-  if done == false then
-    local ticket = code
-    repeat
-      yield(PENDING)
-      done, code, detail = native.sent(handle, ticket)
-    until done ~= false
-  end
+  if done == false then return net.waiting(handle, native.sent, code) end
   return done, code, detail
 end
 
-local function waits(name)
-  local try = native[name]
-  return function(self, ...)
-    local handle = self[HANDLE]
-    local done, code, detail = try(handle, ...)
-    while done == false do
-      yield(PENDING)
-      done, code, detail = try(handle, ...)
-    end
-    return done, code, detail
-  end
-end
-
-root.connect, root.shutdown, root.close = waits "connect", waits "shutdown", waits "close"
+root.connect, root.shutdown, root.close =
+  net.waits(native.connect), net.waits(native.shutdown), net.waits(native.close)
 function root.accept() return true end
-function root:get_info() return native.get_info(self[HANDLE]) end
+net.extend(root)
 
 local ROOT = {
   __index = root, __metatable = false, __name = "root",
@@ -162,6 +157,40 @@ end
 
 local shared = {}
 local bytes = native.bytes
+local extend = native.library(native, PENDING, copy)
+
+-- The text of a chunk: the compiler does not look at the clock.
+local SOURCE_MAX = 1 << 20
+local function whole(chunk)
+  if type(chunk) == "function" then
+    local pieces, length = {}, 0
+    for piece in chunk do
+      if piece == "" or length > SOURCE_MAX then break end
+      pieces[#pieces + 1], length = piece, length + #piece
+    end
+    chunk = table.concat(pieces)
+  end
+  if type(chunk) == "string" and #chunk > SOURCE_MAX then
+    error(format("the chunk is longer than %d bytes", SOURCE_MAX), 3)
+  end
+  return chunk
+end
+
+-- What runs for long without an instruction of Lua's, on tables that say they are longer than memory.
+local LENGTH_MAX = 1 << 26
+local library = copy(table)
+for _, name in ipairs {"concat", "insert", "remove", "sort", "unpack"} do
+  local f = table[name]
+  library[name] = function(list, ...)
+    if type(list) == "table" and #list > LENGTH_MAX then error("the list is too long", 2) end
+    return f(list, ...)
+  end
+end
+function library.move(from, first, last, ...)
+  local count = type(first) == "number" and type(last) == "number" and last - first or 0
+  if count > LENGTH_MAX then error("too many elements to move", 2) end
+  return table.move(from, first, last, ...)
+end
 
 local function environment(layer, state, args)
   local env = {
@@ -169,13 +198,20 @@ local function environment(layer, state, args)
     rawget = rawget, rawlen = rawlen, rawset = rawset, select = select, tonumber = tonumber,
     tostring = tostring, type = type, _VERSION = _VERSION,
     getmetatable = _G.getmetatable,
-    math = copy(math), string = copy(string), table = copy(table), utf8 = copy(utf8),
+    math = copy(math), string = copy(string), table = copy(library), utf8 = copy(utf8),
     os = {time = os.time, date = os.date, clock = os.clock, difftime = os.difftime},
     debug = {traceback = traceback}, bytes = copy(bytes), args = args, connections = view(layer),
   }
   env._G = env
   function env.pcall(f, ...) return settle(raw.pcall(f, ...)) end
-  function env.xpcall(f, handler, ...) return settle(raw.xpcall(f, handler, ...)) end
+  -- While the slice ends nothing else can end what runs.
+  function env.xpcall(f, handler, ...)
+    local function handles(...)
+      if flags.tripped then return ... end
+      return handler(...)
+    end
+    return settle(raw.xpcall(f, handles, ...))
+  end
   function env.setmetatable(t, meta)
     if type(meta) == "table" and rawget(meta, "__gc") ~= nil then
       error("__gc is not available", 2)
@@ -188,12 +224,15 @@ local function environment(layer, state, args)
   end
   -- Without an environment named, the script's; text only.
   function env.load(chunk, name, _, ...)
-    if select("#", ...) == 0 then return raw.load(chunk, name, "t", env) end
-    return raw.load(chunk, name, "t", (...))
+    local text = whole(chunk)
+    name = name or type(chunk) == "string" and chunk or "=(load)"
+    if select("#", ...) == 0 then return settle(raw.load(text, name, "t", env)) end
+    return settle(raw.load(text, name, "t", (...)))
   end
   env.coroutine = copy(coroutine)
   env.coroutine.resume, env.coroutine.wrap = resume_through, wrapped
-  function env.coroutine.close(co) return settle(raw.close(co)) end
+  -- One that the slice has ended cannot be stopped any more.
+  function env.coroutine.close(co) return settle(raw.close(settle(co))) end
   local loaded = {}
   function env.require(name)
     if loaded[name] == nil then
@@ -216,16 +255,11 @@ local function environment(layer, state, args)
       if select("#", ...) > 0 then text = format(text, ...) end
       log(level, text)
     end,
-    sleep = function(seconds)
-      local sleep = native.sleep(seconds)
-      while not native.slept(sleep) do yield(PENDING) end
-      return true
-    end,
-    spawn = function(f, ...)
-      local arguments = pack(...)
-      return native.spawn(function() f(unpack(arguments, 1, arguments.n)) end)
-    end,
+    sleep = waiting.sleep, spawn = waiting.spawn, with_timeout = waiting.with_timeout,
+    queue = waiting.queue, reader = reader.new, buffer = native.buffer,
   }
+  extend(env, state)
+  net.open(env.ncat, state)
   return env
 end
 
@@ -233,34 +267,67 @@ local function new_root(handle)
   return raw.setmetatable({[HANDLE] = handle}, ROOT)
 end
 
--- What every instance knows of its connection.
-local function description(handle, facts)
-  local moves = {bytes_in = true, bytes_out = true}
-  function facts.get_info() return native.get_info(handle) end
-  function facts.close() return native.stop(handle) end
-  return raw.setmetatable({}, {
-    __index = function(_, key)
-      if moves[key] then return native.moved(handle, key) end
-      return facts[key]
-    end,
-    __metatable = false, __name = "conn",
-    __newindex = function() error("self.conn cannot be written to", 2) end,
-    __pairs = function() return next, copy(facts), nil end,
-  })
+-- What an instance knows of its connection. Each has a description of its own, which is but a number, so
+-- that a timer finds back to who has set it; what there is to know is kept once.
+local LAYERS = 64
+local known = {}
+
+local function connection(conn)
+  local about = known[conn[1] // LAYERS]
+  if not about then error("the connection has ended", 3) end
+  return about
 end
+
+local methods = {}
+net.describe(methods, connection)
+function methods.close(conn, detail) return native.stop(connection(conn)[HANDLE], detail) end
+function methods.set_timer(conn, delay, period)
+  return native.set_timer(connection(conn)[HANDLE], conn[1] % LAYERS, delay, period)
+end
+function methods.clear_timer(conn, id)
+  return native.clear_timer(connection(conn)[HANDLE], id)
+end
+
+local moves = {bytes_in = true, bytes_out = true}
+local CONN = {
+  __index = function(conn, key)
+    local method = methods[key]
+    if method then return method end
+    local id = conn[1] // LAYERS
+    local about = known[id]
+    if not about then return key == "id" and id or nil end
+    if moves[key] then return native.moved(about[HANDLE], key) end
+    local fact = about.facts[key]
+    if fact ~= nil then return fact end
+    return net.fact(about[HANDLE], key)
+  end,
+  __metatable = false, __name = "conn",
+  __newindex = function() error("self.conn cannot be written to", 2) end,
+  __pairs = function(conn)
+    local about = known[conn[1] // LAYERS]
+    local all = about and copy(about.facts) or {}
+    for key in next, about and moves or {} do all[key] = conn[key] end
+    for key in next, about and net.FACTS or {} do all[key] = conn[key] end
+    return next, all, nil
+  end,
+}
 
 -- The stack of one connection: root and instances, and the description every instance has.
 local function make(handle, id, facts, prototypes, arguments)
   local below = new_root(handle)
-  local conn = description(handle, facts)
+  known[id] = {[HANDLE] = handle, facts = facts}
   local instances = {}
   for layer, prototype in ipairs(prototypes) do
     local instance = copy(delegators)
     for key, value in next, prototype do instance[key] = value end
-    instance.super, instance.id, instance.conn = below, id, conn
+    instance.super, instance.id = below, id
+    instance.conn = raw.setmetatable({id * LAYERS + layer}, CONN)
     instance.args, instance.layer = arguments[layer], layer
     local meta = getmetatable(prototype)
-    if meta then raw.setmetatable(instance, meta) end
+    if meta then
+      if rawget(meta, "__gc") ~= nil then error("__gc is not available", 0) end
+      raw.setmetatable(instance, meta)
+    end
     instances[layer] = instance
     below = instance
   end
@@ -300,15 +367,20 @@ end
 
 -- What others have for this connection, in the order in which they had it.
 local function posted(handle)
-  while true do
-    local instance, data = native.next_post(handle)
-    while instance == false do
-      yield(PENDING)
-      instance, data = native.next_post(handle)
-    end
+  local instance, data = native.next_post(handle)
+  while instance do
     native.check_post(handle, instance:send(data))
+    instance, data = native.next_post(handle)
   end
 end
+
+local function timed(instance, id)
+  local timer = instance.timer
+  if timer then timer(instance, id) end
+end
+
+local function connect(top, host, port) return top:connect(host, port) end
+local function accept(top) return top:accept() end
 
 -- The end: whoever wants to know of a failure, the end of what is sent, the end of the connection. What
 -- fails here is told and changes nothing.
@@ -324,6 +396,7 @@ local function closing(handle, instances, info, reason, shuts)
     end
   end
   local top = instances[#instances]
+  while not native.post_ended(handle) do yield(PENDING) end
   if shuts then try("shutdown", top.shutdown, top) end
   try("close", top.close, top, reason)
 end
@@ -333,6 +406,7 @@ getmetatable("").__metatable = false
 
 return {
   environment = environment, make = make, register = register, unregister = unregister,
-  inbound = inbound, outbound = outbound, posted = posted, pending = PENDING,
-  description = description, closing = closing, cancel = raw.close,
+  inbound = inbound, outbound = outbound, posted = posted, pending = PENDING, timed = timed,
+  connect = connect, accept = accept, closing = closing, cancel = raw.close,
+  forget = function(id) known[id] = nil end,
 }

@@ -13,11 +13,15 @@ pub(super) fn add(limits: &mut FilterLimits, list: &str) -> Option<()> {
         match name {
             "memory" => limits.memory = exec_limit::size(value)?,
             "chunk" => limits.chunk = exec_limit::size(value)?,
+            "buffer" => limits.buffer = exec_limit::size(value)?,
+            "tasks" => limits.tasks = value.parse().ok()?,
+            "timers" => limits.timers = value.parse().ok()?,
             "queue" => limits.queue = exec_limit::size(value)?,
             "slice" => limits.slice = span(value)?,
             "load" => limits.load = span(value)?,
             "handshake" => limits.handshake = span(value)?,
             "close" => limits.close = span(value)?,
+            "sockets" => limits.sockets = value.parse().ok()?,
             _ => return None,
         }
         Some(())

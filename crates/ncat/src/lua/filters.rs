@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use conn::{Conn, ConnInfo, Shape};
 use endpoint::OpenError;
-use lua::filter::{Driver, Engine, Facts, Failure, Log, SearchPath, Step};
+use gate::Gatekeeper;
+use lua::filter::{Driver, Engine, Facts, Failure, Log, SearchPath, Step, Target};
 use plan::{Connect, Flow, Mode, Plan, Transport};
 use proto::escape;
 
@@ -20,11 +21,11 @@ const GOOD_BYE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// A line without its end.
-pub(super) fn load(plan: &Plan) -> Result<Option<Arc<Engine>>, String> {
+pub(super) fn load(plan: &Plan, gate: &Gatekeeper) -> Result<Option<Arc<Engine>>, String> {
     let Some(filters) = &plan.filters else { return Ok(None) };
-    let path = SearchPath::new(&filters.path, |name| std::env::var_os(name));
+    let path = search_path(filters);
     let datagrams = plan.transport().is_message();
-    Engine::load(filters, &path, datagrams, log(plan.talk.verbosity))
+    Engine::load(filters, &path, datagrams, log(plan.talk.verbosity), gate.clone())
         .map(|engine| Some(Arc::new(engine)))
 }
 
@@ -33,12 +34,41 @@ pub(super) fn load(plan: &Plan) -> Result<Option<Arc<Engine>>, String> {
 /// # Errors
 /// As [`load`].
 pub(crate) fn help(filters: &plan::Filters) -> Result<String, String> {
-    let path = SearchPath::new(&filters.path, |name| std::env::var_os(name));
+    let path = search_path(filters);
     let mut text = String::new();
     for filter in &filters.stack {
         text.push_str(&lua::filter::help(&filter.what, filters, &path, log(0))?);
     }
     Ok(text)
+}
+
+/// Which filters there are.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn list(filters: &plan::Filters) -> Result<String, String> {
+    lua::filter::list(filters, &search_path(filters), log(0))
+}
+
+/// What came of the filters' own tests, and whether all passed.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn check(raw: &plan::RawArgs) -> Result<(String, bool), String> {
+    let filters = &raw.lua.filters;
+    if filters.stack.is_empty() {
+        return Err("--lua-check needs a filter to check: -L NAME".into());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| words(&error))?;
+    let path = search_path(filters);
+    let report = lua::filter::check(filters, &path, false, log(0));
+    let report = runtime.block_on(report)?;
+    Ok((report.text, report.failed == 0))
+}
+
+fn search_path(filters: &plan::Filters) -> SearchPath {
+    SearchPath::new(&filters.path, |name| std::env::var_os(name))
 }
 
 /// What a script says goes to standard error; control characters do not reach the terminal.
@@ -53,6 +83,15 @@ fn log(verbosity: u8) -> Log {
         if verbosity < from {
             return;
         }
+        if level == "plain" {
+            // A filter's own lines; their ends stay, nothing else does that a terminal would act on.
+            let lines = text.split_inclusive('\n').map(|line| match line.strip_suffix('\n') {
+                Some(line) => format!("{}\n", escape::terminal(line.as_bytes())),
+                None => escape::terminal(line.as_bytes()).into_owned(),
+            });
+            talk::put(&lines.collect::<String>());
+            return;
+        }
         let text = escape::terminal(text.as_bytes());
         let id = if id == 0 { String::new() } else { format!("[{id}]") };
         talk::put(&format!("NCAT LUA {}{id}: {text}\n", escape::terminal(name.as_bytes())));
@@ -61,20 +100,18 @@ fn log(verbosity: u8) -> Log {
 
 fn facts(plan: &Plan, info: &ConnInfo) -> Facts {
     let transport = plan.transport();
-    let split = |name: &str| match name.rsplit_once(':') {
-        Some((host, port)) if !transport.is_unix() => {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            (host.to_owned(), port.parse().ok())
-        }
-        _ => (name.to_owned(), None),
-    };
     let is_broker = matches!(&plan.mode, Mode::Listen(listen) if listen.broker.is_some());
+    let is_proxy = matches!(&plan.mode, Mode::Listen(listen) if listen.proxy.is_some());
+    // By UDP what is asked is asked with a datagram, which the filters see to as to any other.
+    let probes = matches!(plan.mode, Mode::Probe(_)) && !transport.is_message();
+    let ends = Facts::ends(info, transport.is_unix());
     Facts {
         mode: if matches!(plan.mode, Mode::Listen(_)) { "listen" } else { "connect" },
-        role: match (&plan.exec, is_broker) {
-            (Some(_), _) => "exec",
-            (None, true) => "broker",
-            (None, false) => "relay",
+        role: match (&plan.exec, is_broker, is_proxy) {
+            (Some(_), _, _) => "exec",
+            (None, true, _) => "broker",
+            (None, _, true) => "proxy",
+            (None, false, false) => "relay",
         },
         proto: match transport {
             Transport::Tcp => "tcp",
@@ -85,9 +122,11 @@ fn facts(plan: &Plan, info: &ConnInfo) -> Facts {
         },
         tls: plan.tls.is_some(),
         target: None,
-        remote: split(&info.peer),
-        local: split(&info.local),
+        remote: ends.0,
+        local: ends.1,
         discards: plan.flow == Flow::SendOnly && !is_broker,
+        probes,
+        message_max: if plan.is_dtls() { plan::DTLS_DATAGRAM_MAX } else { 0 },
     }
 }
 
@@ -123,10 +162,10 @@ pub(super) async fn connect(
     let (mut bound, mut failed) = (None, None);
     loop {
         match opening.next().await {
-            Step::Dial => match connect::dial(context, spec).await {
+            Step::Dial(elsewhere) => match dial(context, spec, elsewhere).await {
                 Ok(opened) => {
                     let (conn, kept) = opened.into_parts();
-                    bound = Some(kept);
+                    (bound, failed) = (Some(kept), None);
                     opening.dialled(Ok(crate::local::pace(&context.plan, conn)));
                 }
                 Err(error) => {
@@ -136,7 +175,29 @@ pub(super) async fn connect(
             },
             Step::Ready(conn) => return Ok(Opened::from_parts(*conn, bound)),
             // What was reported to the filters, and what they pass on, is one thing.
-            Step::Failed(said) => return Err(failed.unwrap_or_else(|| refused(spec, &said))),
+            Step::Failed(said) => {
+                let passed_on = failed.filter(|error| failure(error).code == said.code);
+                return Err(passed_on.unwrap_or_else(|| refused(spec, &said)));
+            }
+        }
+    }
+}
+
+/// Dials whom the user named, or whom a filter wants in its place, in the same way.
+async fn dial(
+    context: &Context,
+    spec: &Connect,
+    elsewhere: Option<Target>,
+) -> Result<Opened, OpenError> {
+    match elsewhere {
+        None => connect::dial(context, spec).await,
+        Some((host, port)) if spec.vsock.is_none() => {
+            let spec = Connect { host, port: port.unwrap_or(spec.port), ..spec.clone() };
+            connect::dial(context, &spec).await
+        }
+        Some((target, _)) => {
+            let reason = "by vsock only the target you named can be dialled".into();
+            Err(OpenError::Filtered { target, reason })
         }
     }
 }
@@ -147,7 +208,7 @@ fn refused(spec: &Connect, said: &Failure) -> OpenError {
 }
 
 /// Why dialling failed, as scripts have it.
-fn failure(error: &OpenError) -> Failure {
+pub(super) fn failure(error: &OpenError) -> Failure {
     let (code, detail) = match error {
         OpenError::Resolve { .. } => ("RESOLVE", error.to_string()),
         OpenError::Timeout { .. } => ("TIMEOUT", "TIMEOUT".into()),
@@ -159,8 +220,16 @@ fn failure(error: &OpenError) -> Failure {
     Failure { code, detail }
 }
 
+/// Runs what the scripts set going while they were loaded.
+pub(super) fn begin(engine: &Arc<Engine>) {
+    tokio::spawn(engine.residents());
+}
+
 /// Waits until the filters of every connection have said good-bye.
 pub(super) async fn ended(engine: &Engine, plan: &Plan, is_signal: bool) {
+    if is_signal {
+        engine.exit();
+    }
     let limit = plan.filters.as_ref().map_or(GOOD_BYE, |filters| filters.limits.close);
     let limit = if is_signal { GOOD_BYE } else { limit + GOOD_BYE };
     let _ = tokio::time::timeout(limit, engine.ended()).await;

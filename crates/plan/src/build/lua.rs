@@ -8,7 +8,12 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "--lua-arg before -L",
         |f| f.raw.lua.stray_arg,
-        "--lua-arg and --lua-allow=... must follow the -L they belong to. QUITTING.",
+        "--lua-arg and --lua-allow=… must follow the -L they belong to. QUITTING.",
+    ),
+    rule(
+        "--lua-allow without -L",
+        |f| !f.raw.lua.filters.allow.is_empty() && f.raw.lua.filters.stack.is_empty(),
+        "--lua-arg and --lua-allow=… must follow the -L they belong to. QUITTING.",
     ),
     rule(
         "more than 32 times -L",

@@ -1,6 +1,8 @@
 //! Lua: programs on a connection, filters around it. In a build without it the options are
 //! known, and refused.
 
+use plan::lua::Instead;
+
 use super::super::item::{Given, Group, Item, Update};
 use super::super::lua_limit;
 use super::super::usage::UsageError;
@@ -66,7 +68,7 @@ pub(super) const ITEMS: &[Item] = &[
          and the last next to the user. In a value \\, \\: and \\\\ stand for themselves; KEY@=FILE reads \
          the value from a file; NAME:help tells what there is. A name is looked for in --lua-path, \
          NCAT_LUA_PATH, ~/.config/ncat/filters and share/ncat/filters, and then among the filters that are \
-         part of ncat: base64, chat, crlf, hex, line, netstring, null, prefix, replace, rot13, xor. \
+         part of ncat, which --lua-list shows. \
          Filters see what -o and -x do not: the wire's side, above TLS. One that fails ends its connection \
          and no other.",
     )
@@ -82,6 +84,37 @@ pub(super) const ITEMS: &[Item] = &[
     .long("lua-arg")
     .doc(Group::Data, "An argument for the -L before it, as it stands")
     .ours("arguments_reach_the_filter_they_were_given_to"),
+    filtered(Item::with_value("list", |raw, given| {
+        let filters = &mut raw.lua.filters;
+        let granted = plan::Capability::list(given.text()?).map_err(|_| wrong(given, GRANTS))?;
+        match filters.stack.last_mut() {
+            None => filters.allow.extend(granted),
+            Some(spec) => spec.allow.extend(granted),
+        }
+        Ok(())
+    }))
+    .long("lua-allow")
+    .doc(Group::Data, "What the -L before it may do")
+    .more(
+        "A list with commas of net (connect to others than the one you named, look names up), read or \
+         read=DIRECTORY, write or write=DIRECTORY (files, below the directory if there is one), env (the \
+         environment) and unsafe (the whole of Lua's io, os and debug). Before any -L it is for all. A \
+         file that you name in an argument which its filter declares as a path is allowed by that.",
+    )
+    .ours("filters_may_do_what_they_are_allowed_to"),
+    filtered(Item::flag(|raw| raw.lua.filters.instead = Some(Instead::List)))
+        .long("lua-list")
+        .doc(Group::Data, "Show every filter that can be found")
+        .more("Its name, what it is for, and where it is; nothing else is done.")
+        .ours("every_filter_that_can_be_found_is_listed"),
+    filtered(Item::flag(|raw| raw.lua.filters.instead = Some(Instead::Check)))
+        .long("lua-check")
+        .doc(Group::Data, "Run the tests of the filters given with -L")
+        .more(
+            "Loads the filters, and runs the tests that they bring along, in memory: no network, no files, a \
+             clock of their own. Exits with 0 when all passed, otherwise with 2.",
+        )
+        .ours("filters_bring_tests_along"),
     filtered(Item::with_value("directory", |raw, given| {
         raw.lua.filters.path.insert(0, given.path());
         Ok(())
@@ -97,10 +130,13 @@ pub(super) const ITEMS: &[Item] = &[
     .more(
         "A list with commas of memory=SIZE (of all filters together, 256M), slice=TIME (running without \
          waiting, 1s), load=TIME (5s), chunk=SIZE (of a piece, 16M), queue=SIZE (waiting for a \
-         connection from others, 1M), handshake=TIME (30s), close=TIME (5s).",
+         connection from others, 1M), handshake=TIME (30s), close=TIME (5s), sockets=NUMBER (of a \
+         connection's filters, 32).",
     )
     .ours("limits_of_filters_hold_and_can_be_changed"),
 ];
 
+const GRANTS: &str = "a list of net, read, read=DIRECTORY, write, write=DIRECTORY, env or unsafe";
 const FORM: &str = "NAME or NAME:KEY=VALUE,..., as in xor:key=secret";
-const LIMITS: &str = "a list of memory, slice, load, chunk, queue, handshake or close with =VALUE";
+const LIMITS: &str =
+    "a list of memory, slice, load, chunk, queue, handshake, close or sockets with =VALUE";

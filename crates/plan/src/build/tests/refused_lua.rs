@@ -13,7 +13,12 @@ pub(super) const REFUSED: &[Row] = &[
     (
         "--lua-arg before -L",
         |raw| raw.lua.stray_arg = true,
-        "--lua-arg and --lua-allow=... must follow the -L they belong to. QUITTING.",
+        "--lua-arg and --lua-allow=… must follow the -L they belong to. QUITTING.",
+    ),
+    (
+        "--lua-allow without -L",
+        |raw| raw.lua.filters.allow = vec![crate::Capability::Net],
+        "--lua-arg and --lua-allow=… must follow the -L they belong to. QUITTING.",
     ),
     (
         "more than 32 times -L",
