@@ -121,7 +121,7 @@ pub enum Action {
         /// Its file; `None` for one that is part of the program.
         origin: Option<PathBuf>,
         /// SHA-256 of its text.
-        sha256: [u8; 32],
+        sha256: Box<[u8; 32]>,
         /// The names of the arguments it got; no values.
         arguments: Vec<String>,
     },

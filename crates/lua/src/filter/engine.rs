@@ -140,7 +140,7 @@ impl Engine {
         let origin = found.directory.as_ref().map(|directory| directory.join(&name));
         let action = Action::LoadFilter {
             origin,
-            sha256: Sha256::digest(&found.source.text).into(),
+            sha256: Box::new(Sha256::digest(&found.source.text).into()),
             arguments: args.iter().map(|(key, _)| key.clone()).collect(),
             name,
         };

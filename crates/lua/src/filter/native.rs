@@ -235,10 +235,10 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
         (is_own, current.waker.clone())
     };
     let mut state = link.lock();
-    if !is_own && shared.limits.queue > 0 && state.send_end.is_none() {
-        if (state.waiting() + data.len()) as u64 > shared.limits.queue {
-            return Ok((Value::Nil, Some("FULL"), None));
-        }
+    let max = shared.limits.queue;
+    let is_bounded = !is_own && max > 0 && state.send_end.is_none();
+    if is_bounded && (state.waiting() + data.len()) as u64 > max {
+        return Ok((Value::Nil, Some("FULL"), None));
     }
     let ticket = match state.put(data) {
         Ok(Some(ticket)) => ticket,
