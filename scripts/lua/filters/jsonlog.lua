@@ -93,7 +93,7 @@ return {
     {
       args = {time = "off", data = "none", events = "all"}, send = "x", shutdown = true, wire = "x",
       said = '{"id":1,"event":"accept"}\n{"id":1,"dir":"send","len":1}\n{"id":1,"event":"shutdown"}\n'
-        .. '{"id":1,"event":"close","reason":"eof"}\n',
+        .. '{"id":1,"event":"close","reason":"done"}\n',
     },
     {args = {time = "off"}, send = "\xff", wire = "\xff", said = '{"id":1,"dir":"send","len":1,"hex":"ff"}\n'},
   },

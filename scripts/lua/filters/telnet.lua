@@ -39,7 +39,8 @@ return {
       end
       if #answers > 0 then
         local ok, code, detail = self.super:send(table.concat(answers))
-        if not ok and code then return nil, code, detail end
+        -- After our own end there are no answers any more.
+        if not ok and code and code ~= "CLOSED" then return nil, code, detail end
       end
       local text = table.concat(out)
       if text ~= "" then return text end

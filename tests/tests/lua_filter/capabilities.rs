@@ -47,7 +47,8 @@ fn filters_may_do_what_they_are_allowed_to() {
     let reads = |file: &str| open(file, "r") + "return f:read(5)";
     let wire = |body: &str, after: &[&str]| answered(dir.path(), body, &[], after).0;
 
-    let denied = format!("DENIED reading {place}/own is not allowed; --lua-allow read=DIR allows it");
+    let denied =
+        format!("DENIED reading {place}/own is not allowed; --lua-allow read=DIR allows it");
     assert_eq!(wire(&reads("own"), &[]), denied);
     let allow = ["--lua-allow", &read];
     assert_eq!(wire(&reads("own"), &allow), "first");

@@ -40,6 +40,12 @@ fn signals_have_filters_say_good_bye() {
     server.said_times("Connection from", 2);
     let ended = server.stop().expect_code(143);
     assert_eq!(said(&ended.stderr), ["close\texit", "close\texit"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let client = ncat(["-v", "127.0.0.1", &port, "-L"]).args([&path]).held().start();
+    let _stream = listener.accept().unwrap().0;
+    client.said("Connected to");
+    assert_eq!(said(&client.stop().stderr), ["close\texit"]);
     // In a second in all, however long they would like to talk.
     let text = "return {close = function(self) print('close') ncat.sleep(3600) end}";
     let path = script(dir.path(), text);
@@ -102,7 +108,8 @@ fn what_is_flushed_at_the_end_comes_before_it() {
     // Without half-close the filter has its word at the end.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let client = ncat(["--no-shutdown", "127.0.0.1", &port, "-L"]).args([&path]).bytes("data ").start();
+    let client =
+        ncat(["--no-shutdown", "127.0.0.1", &port, "-L"]).args([&path]).bytes("data ").start();
     let mut stream = patient(listener.accept().unwrap().0);
     let mut first = [0; 5];
     stream.read_exact(&mut first).unwrap();

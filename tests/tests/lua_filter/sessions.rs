@@ -33,11 +33,17 @@ fn stacks_back_to_back_are_the_identity_on_any_data() {
         }
     }
     let text = b"a line of text, and more of it\n".repeat(2000);
-    for specs in [&["line"][..], &["lineedit"], &["crlf"], &["telnet"], &["replace:find=\u{1},with=x"]] {
+    for specs in
+        [&["line"][..], &["lineedit"], &["crlf"], &["telnet"], &["replace:find=\u{1},with=x"]]
+    {
         testkit::data::assert_same(&format!("{specs:?}"), &back_to_back(specs, &text), &text);
     }
     // A byte of 255 is doubled on its way out and halved on its way in.
-    testkit::data::assert_same("telnet", &back_to_back(&["telnet"], &data[..300_000]), &data[..300_000]);
+    testkit::data::assert_same(
+        "telnet",
+        &back_to_back(&["telnet"], &data[..300_000]),
+        &data[..300_000],
+    );
 }
 
 #[test]
@@ -48,9 +54,11 @@ fn compressed_streams_are_those_of_the_standard_programs() {
         let (wire, ended) = on_wire(&[name], &data);
         ended.expect_code(0);
         assert!(wire.len() < data.len() / 4, "{}", wire.len());
-        let plain = Program::new(program).args(["-d", "-c"]).bytes(wire).run().expect_code(0).stdout;
+        let plain =
+            Program::new(program).args(["-d", "-c"]).bytes(wire).run().expect_code(0).stdout;
         testkit::data::assert_same(name, &plain, &data);
-        let coded = Program::new(program).args(["-c"]).bytes(data.clone()).run().expect_code(0).stdout;
+        let coded =
+            Program::new(program).args(["-c"]).bytes(data.clone()).run().expect_code(0).stdout;
         let (got, ended) = delivered(&[name], &[&coded]);
         ended.expect_code(0);
         testkit::data::assert_same(name, &got, &data);
@@ -124,7 +132,8 @@ fn a_rate_is_held() {
 fn telnet_servers_are_answered() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let client = ncat(["127.0.0.1", &port, "-L", "telnet"]).bytes(b"\xff").start();
+    let mut client = ncat(["127.0.0.1", &port, "-L", "telnet"]).held().start();
+    client.send(b"\xff");
     let mut server = patient(listener.accept().unwrap().0);
     server.write_all(b"\xff\xfb\x01hello\xff\xfd\x18\xff\xff").unwrap();
     server.shutdown(Shutdown::Write).unwrap();
@@ -145,7 +154,8 @@ fn every_filter_that_can_be_found_is_listed() {
     named(dir.path(), "broken.lua", "return = 5");
     named(dir.path(), "rot13.lua", "return {about = 'hides the other'}");
     let path = dir.path().to_str().unwrap();
-    let ran = ncat(["--lua-list", "--lua-path", path]).env("HOME", "/nonexistent").run().expect_code(0);
+    let ran =
+        ncat(["--lua-list", "--lua-path", path]).env("HOME", "/nonexistent").run().expect_code(0);
     let text = String::from_utf8(ran.stdout).unwrap();
     let line = |name: &str| text.lines().find(|line| line.split(' ').next() == Some(name)).unwrap();
     assert!(line("mine").ends_with(&format!("of my own  ({path})")), "{text}");
@@ -169,7 +179,10 @@ fn filters_bring_tests_along() {
     let path = named(dir.path(), "x.lua", "return {tests = {{send = 'a', wire = 'b'}}}");
     let ran = ncat(["--lua-check", "-L"]).args([&path]).run().expect_code(2);
     let text = String::from_utf8(ran.stdout).unwrap();
-    assert!(text.contains("1 of 1 tests FAILED") && text.contains("wire is \"a\", expected \"b\""), "{text}");
+    assert!(
+        text.contains("1 of 1 tests FAILED") && text.contains("wire is \"a\", expected \"b\""),
+        "{text}"
+    );
     let path = named(dir.path(), "y.lua", "return 5");
     let ran = ncat(["--lua-check", "-L"]).args([&path]).run().expect_code(2);
     let line = "Ncat: Lua filter \"y.lua\" did not return a table (got number). QUITTING.";
