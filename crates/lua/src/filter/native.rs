@@ -235,10 +235,10 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
         (is_own, current.waker.clone())
     };
     let mut state = link.lock();
-    if !is_own && shared.limits.queue > 0 && state.send_end.is_none() {
-        if (state.waiting() + data.len()) as u64 > shared.limits.queue {
-            return Ok((Value::Nil, Some("FULL"), None));
-        }
+    let queue = shared.limits.queue;
+    let is_queued = !is_own && queue > 0 && state.send_end.is_none();
+    if is_queued && (state.waiting() + data.len()) as u64 > queue {
+        return Ok((Value::Nil, Some("FULL"), None));
     }
     let ticket = match state.put(data) {
         Ok(Some(ticket)) => ticket,
