@@ -235,9 +235,9 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
         (is_own, current.waker.clone())
     };
     let mut state = link.lock();
-    let max = shared.limits.queue;
-    let is_bounded = !is_own && max > 0 && state.send_end.is_none();
-    if is_bounded && (state.waiting() + data.len()) as u64 > max {
+    let queue = shared.limits.queue;
+    let is_queued = !is_own && queue > 0 && state.send_end.is_none();
+    if is_queued && (state.waiting() + data.len()) as u64 > queue {
         return Ok((Value::Nil, Some("FULL"), None));
     }
     let ticket = match state.put(data) {
