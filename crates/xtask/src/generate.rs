@@ -43,6 +43,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
 fn files(root: &Path) -> Result<Vec<(&'static str, String)>, String> {
     Ok(vec![
         ("docs/reference/help.txt", ncat_cli::flags::help()),
+        ("docs/reference/lua.md", lua::filter::page()?),
         ("docs/reference/ncat.1", man::page()),
         ("completions/ncat.bash", command::completion(Shell::Bash)?),
         ("completions/_ncat", command::completion(Shell::Zsh)?),

@@ -43,6 +43,7 @@ mod options;
 mod order;
 mod owner;
 mod patterns;
+mod reference;
 mod relaying;
 mod residents;
 mod slice;
@@ -67,4 +68,5 @@ pub use network::{Network, Order, Pending};
 pub use opening::{Opening, Step};
 #[doc(hidden)]
 pub use patterns::beside_lua_own;
+pub use reference::{LIBRARY, page};
 pub use residents::Residents;
