@@ -67,9 +67,7 @@ impl Engine {
         let method = event.method;
         let mut lines = std::iter::once(first).chain(traceback.lines().map(str::trim));
         let (origin, rest) = match lines.find_map(|line| self.blamed(line)) {
-            Some((layer, name, rest)) => {
-                (Origin { layer, filter: Some(name.to_owned()), method }, Some(rest))
-            }
+            Some((layer, name, rest)) => (Origin { layer, filter: Some(name), method }, Some(rest)),
             None => (event, None),
         };
         let own = if self.blamed(first).is_some() { rest } else { None };

@@ -44,11 +44,13 @@ mod order;
 mod owner;
 mod patterns;
 mod relaying;
+mod renewal;
 mod residents;
 mod slice;
 mod socket;
 mod tls;
 mod waiting;
+mod watch;
 mod wire;
 mod work;
 
@@ -67,4 +69,6 @@ pub use network::{Network, Order, Pending};
 pub use opening::{Opening, Step};
 #[doc(hidden)]
 pub use patterns::beside_lua_own;
+pub use renewal::Reload;
 pub use residents::Residents;
+pub use watch::Watch;
