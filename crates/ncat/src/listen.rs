@@ -77,7 +77,9 @@ impl Listeners {
 
 /// Listens and serves.
 pub(crate) async fn run(context: &Context, spec: &Listen) -> Exit {
-    let mut signals = Signals::with_renewal(context.security.renewal(&context.plan));
+    let renewal = context.security.renewal(&context.plan);
+    let renewal = renewal.or_else(|| context.lua.renewal(&context.plan));
+    let mut signals = Signals::with_renewal(renewal);
     let launch = match exec::prepare(context) {
         Ok(launch) => launch,
         Err(error) => return context.open_failed(&error),

@@ -1,5 +1,6 @@
 //! Lua: what is read before anything is opened, and the process that is a program of `--lua-exec`.
 
+mod apart;
 mod filters;
 mod network;
 
@@ -76,10 +77,17 @@ impl Lua {
     }
 
     /// Runs beside everything else what belongs to no connection.
-    pub(crate) fn begin(&self) {
+    pub(crate) fn begin(&self, plan: &Plan) {
         if let Some(engine) = &self.engine {
-            filters::begin(engine);
+            filters::begin(engine, plan);
         }
+    }
+
+    /// SIGHUP has filters loaded anew, where that is wanted, and then does not end the program.
+    pub(crate) fn renewal(&self, plan: &Plan) -> Option<Box<dyn Fn() + Send>> {
+        let reloads = plan.filters.as_ref().is_some_and(|filters| filters.reloads);
+        // Whoever reloads waits for the signal too.
+        reloads.then(|| Box::new(|| {}) as Box<_>)
     }
 
     /// Waits until the filters have said good-bye.

@@ -39,7 +39,11 @@ impl Lua {
         None
     }
 
-    pub(crate) fn begin(&self) {}
+    pub(crate) fn begin(&self, _plan: &Plan) {}
+
+    pub(crate) fn renewal(&self, _plan: &Plan) -> Option<Box<dyn Fn() + Send>> {
+        None
+    }
 
     pub(crate) async fn ended(&self, _plan: &Plan, _is_signal: bool) {}
 

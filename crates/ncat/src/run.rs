@@ -175,7 +175,7 @@ fn run(plan: Plan, env: Environment, started: Instant) -> Exit {
         context.talk.report(sent, received);
     };
     let exit = runtime.block_on(async {
-        context.lua.begin();
+        context.lua.begin(&context.plan);
         // From the start: before there is a session the request would end the program.
         let requests = on_totals_request(report);
         let mode = async {

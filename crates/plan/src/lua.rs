@@ -178,6 +178,10 @@ pub struct FilterLimits {
     pub close: Duration,
     /// Open connections of filters' own, for each connection.
     pub sockets: u32,
+    /// The process ends when what runs does not come back.
+    pub hard: bool,
+    /// Whether the user has said what `memory` is.
+    pub is_memory_given: bool,
 }
 
 impl Default for FilterLimits {
@@ -194,6 +198,8 @@ impl Default for FilterLimits {
             handshake: Duration::from_secs(30),
             close: Duration::from_secs(5),
             sockets: 32,
+            hard: false,
+            is_memory_given: false,
         }
     }
 }
@@ -211,6 +217,22 @@ pub struct Filters {
     pub allow: Vec<Capability>,
     /// `--lua-list`, `--lua-check`: something else than a run.
     pub instead: Option<Instead>,
+    /// `--lua-isolate`: a state of its own for each connection.
+    pub isolates: bool,
+    /// `--lua-reload`: scripts that change are loaded anew.
+    pub reloads: bool,
+}
+
+/// Bytes of a state when each connection has its own, and nobody says otherwise.
+pub const ISOLATED_MEMORY: u64 = 32 << 20;
+
+impl Filters {
+    /// The limits of one state.
+    pub fn limits(&self) -> FilterLimits {
+        let is_small = self.isolates && !self.limits.is_memory_given;
+        let memory = if is_small { ISOLATED_MEMORY } else { self.limits.memory };
+        FilterLimits { memory, ..self.limits }
+    }
 }
 
 /// What is done with filters instead of a run.

@@ -55,6 +55,19 @@ fn vsock_passes_filters_both_ways() {
     both_ways("vsock", &["--vsock", "0"], &["--vsock", "1"]);
 }
 
+#[cfg(feature = "tls")]
+#[ignore = "needs TLS in the kernel"]
+#[test]
+fn filters_stand_above_tls_of_the_kernel() {
+    let listens = ["--ssl", "127.0.0.1", "0"];
+    both_ways("tcp", &listens, &["--ssl", "127.0.0.1"]);
+    let (server, port) = listener(&listens, &["-L", "rot13"], b"");
+    let client = ncat(["--ssl", "-vv", "127.0.0.1", &port, "-L", "rot13"]).bytes("whole").run();
+    let said = client.expect_code(0).stderr;
+    assert!(said.contains("TLS records are made by the kernel"), "{said}");
+    assert_eq!(server.finish().expect_code(0).stdout, b"whole");
+}
+
 #[ignore = "needs SCTP"]
 #[test]
 fn sctp_filters_with_socat() {

@@ -31,6 +31,7 @@ mod peer;
 #[allow(dead_code, reason = "not all of it is used here")]
 #[path = "../tls/pki.rs"]
 mod pki;
+mod relaying;
 mod sessions;
 mod stack;
 #[cfg(feature = "tls")]

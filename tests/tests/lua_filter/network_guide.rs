@@ -12,6 +12,7 @@ fn every_test_the_network_guide_names_is_there() {
         include_str!("interplay.rs"),
         include_str!("modes.rs"),
         include_str!("outgoing.rs"),
+        include_str!("relaying.rs"),
         include_str!("upgrade.rs"),
         include_str!("../guest/filters.rs"),
     ];

@@ -67,15 +67,10 @@ impl Engine {
         let method = event.method;
         let mut lines = std::iter::once(first).chain(traceback.lines().map(str::trim));
         let (origin, rest) = match lines.find_map(|line| self.blamed(line)) {
-            Some((layer, name, rest)) => {
-                (Origin { layer, filter: Some(name.to_owned()), method }, Some(rest))
-            }
+            Some((layer, name, rest)) => (Origin { layer, filter: Some(name), method }, Some(rest)),
             // A tail call leaves no trace; whoever calls the root is the first who has such a method.
             None => match misuse.and_then(|misuse| self.first_with(misuse)) {
-                Some(layer) => {
-                    let filter = Some(self.prototypes[layer - 1].name.clone());
-                    (Origin { layer, filter, method }, None)
-                }
+                Some((layer, name)) => (Origin { layer, filter: Some(name), method }, None),
                 None => (event, None),
             },
         };
@@ -96,12 +91,12 @@ impl Engine {
         Said { origin, code, text, traceback: traceback.trim().to_owned() }
     }
 
-    /// The layer next to the wire whose script has the method that was misused.
-    fn first_with(&self, misuse: &Misuse) -> Option<usize> {
+    /// The layer next to the wire whose script has the method that was misused, and its name.
+    fn first_with(&self, misuse: &Misuse) -> Option<(usize, String)> {
         let method = misuse.0.split(' ').next()?;
-        (1..=self.prototypes.len()).find(|layer| {
-            let table: mlua::Result<mlua::Table> = self.tables.raw_get(*layer);
-            table.is_ok_and(|table| table.contains_key(method).unwrap_or(false))
+        self.stack().parts.iter().enumerate().find_map(|(at, part)| {
+            let has = part.table.contains_key(method).unwrap_or(false);
+            has.then(|| (at + 1, part.prototype.name.clone()))
         })
     }
 }

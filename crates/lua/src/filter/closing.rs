@@ -79,9 +79,9 @@ impl Driver {
         drop(state);
         self.link.sockets.close();
         (self.handle, self.instances) = (Value::Nil, None);
-        let mut live = self.engine.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut live = self.engine.roll.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.remove(&self.link.id);
-        self.engine.ended.notify_waiters();
+        self.engine.roll.ended.notify_waiters();
     }
 
     /// The connection has failed; the session is told. At the end it is too late for that.

@@ -30,6 +30,21 @@ pub(super) enum Event {
     Close,
 }
 
+impl Event {
+    /// The method that it begins with.
+    fn method(self, connects: bool) -> &'static str {
+        match self {
+            Self::Begin if connects => "connect",
+            Self::Begin => "accept",
+            Self::Recv => "recv",
+            Self::Send | Self::Post => "send",
+            Self::Task => "task",
+            Self::Timer(_) => "timer",
+            Self::Close => "close",
+        }
+    }
+}
+
 struct Coroutine {
     id: u64,
     event: Event,
@@ -141,12 +156,12 @@ impl Coroutines {
     fn resume(&mut self, at: usize) -> mlua::Result<Option<MultiValue>> {
         let coroutine = &mut self.all[at];
         let shared = &self.engine.shared;
-        *shared.current() = Some(Current::new(
-            self.link.clone(),
-            coroutine.id,
-            coroutine.waker.clone(),
-            shared.limits.slice,
-        ));
+        let (link, waker) = (self.link.clone(), coroutine.waker.clone());
+        let connects = link.as_ref().is_some_and(|link| link.facts.target.is_some());
+        let method = coroutine.event.method(connects);
+        let mut current = Current::new(link, coroutine.id, waker, shared.limits.slice);
+        current.method = method;
+        shared.begin(current);
         self.engine.limit_memory()?;
         let args = coroutine.args.take().unwrap_or_default();
         let result = coroutine.thread.resume::<MultiValue>(args);

@@ -26,8 +26,10 @@ use super::native::{self, Current, Log, Shared};
 use super::network::Network;
 use super::opening::Opening;
 use super::patterns::{self, Slice};
+use super::renewal::{Part, Prototype, Recipe, Stack};
 use super::residents::Residents;
 use super::slice::Tripwire;
+use super::watch::Watch;
 use super::{bytes_library, library, options};
 use crate::source::plain;
 
@@ -38,33 +40,29 @@ const FUNCTIONS: [&str; 9] =
     ["connect", "accept", "recv", "send", "shutdown", "close", "init", "error", "timer"];
 const RESERVED: [&str; 4] = ["super", "id", "conn", "layer"];
 
-/// A script that was loaded.
-pub(super) struct Prototype {
-    /// As messages have it.
-    pub(super) name: String,
-    /// As Lua's messages have it.
-    pub(super) file: String,
-}
-
 /// What a run's filters are made from.
 pub struct Engine {
     pub(super) lua: Lua,
     pub(super) shared: Arc<Shared>,
     pub(super) entries: Table,
     pub(super) flags: Table,
-    pub(super) prototypes: Vec<Prototype>,
-    pub(super) tables: Table,
-    arguments: Table,
+    /// What the next connection gets.
+    pub(super) stack: Mutex<Arc<Stack>>,
+    pub(super) recipe: Recipe,
+    pub(super) roll: Arc<Roll>,
+}
+
+/// The connections of an engine, and of those that were made after it.
+pub(super) struct Roll {
     next_id: AtomicU64,
-    /// Connections that have not ended.
+    /// Those that have not ended.
     pub(super) live: Mutex<BTreeMap<u64, Arc<Link>>>,
     pub(super) ended: tokio::sync::Notify,
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names = self.prototypes.iter().map(|prototype| &prototype.name);
-        f.debug_list().entries(names).finish()
+        f.debug_list().entries(self.stack().parts.iter().map(|part| &part.prototype.name)).finish()
     }
 }
 
@@ -99,7 +97,7 @@ impl Engine {
         log: Log,
         gate: Gatekeeper,
     ) -> Result<Self, String> {
-        let shared = Shared { log, gate, clock, ..Shared::new(filters.limits) };
+        let shared = Shared { log, gate, clock, ..Shared::new(filters.limits()) };
         let engine = Self::empty(Arc::new(shared), path).map_err(|error| broken(&error))?;
         engine.with(filters, path, datagrams)
     }
@@ -111,27 +109,51 @@ impl Engine {
         path: &SearchPath,
         datagrams: bool,
     ) -> Result<Self, String> {
-        let engine = &mut self;
-        for (at, spec) in filters.stack.iter().enumerate() {
-            let found = find::find(&spec.what, path)?;
-            if found.hides {
-                let text = format!(
-                    "hides the filter of this name that is part of ncat: {:?}",
-                    found.directory
-                );
-                (engine.shared.log)("info", &found.source.name, 0, &text);
-            }
-            let name = found.source.name.clone();
-            let args = engine
-                .arguments(&spec.args)
-                .map_err(|why| format!("Lua filter \"{name}\": {why}"))?;
-            let allowed: Vec<_> = filters.allow.iter().chain(&spec.allow).cloned().collect();
-            let grants = Grants::new(&allowed);
-            let grants = grants.map_err(|why| format!("Lua filter \"{name}\": {why}"))?;
-            engine.permit(&found, &spec.args)?;
-            engine.add(at + 1, &found, &args, &Arc::new(grants), datagrams)?;
+        self.recipe = Recipe { filters: filters.clone(), path: path.clone(), datagrams };
+        let mut parts = Vec::new();
+        for at in 0..filters.stack.len() {
+            parts.push(self.find_part(at)?);
         }
+        self.set(parts)?;
         Ok(self)
+    }
+
+    /// The script of layer `at` + 1 as it is now.
+    pub(super) fn find_part(&self, at: usize) -> Result<Part, String> {
+        let spec = &self.recipe.filters.stack[at];
+        let found = find::find(&spec.what, &self.recipe.path)?;
+        if found.hides {
+            let text = format!(
+                "hides the filter of this name that is part of ncat: {:?}",
+                found.directory
+            );
+            (self.shared.log)("info", &found.source.name, 0, &text);
+        }
+        self.permit(&found, &spec.args)?;
+        self.part(at, found)
+    }
+
+    /// Runs a script that may be run, for layer `at` + 1.
+    pub(super) fn part(&self, at: usize, found: Found) -> Result<Part, String> {
+        let filters = &self.recipe.filters;
+        let spec = &filters.stack[at];
+        let name = found.source.name.clone();
+        let told = |why: String| format!("Lua filter \"{name}\": {why}");
+        let arguments = self.arguments(&spec.args).map_err(told)?;
+        let allowed: Vec<_> = filters.allow.iter().chain(&spec.allow).cloned().collect();
+        let grants = Arc::new(Grants::new(&allowed).map_err(told)?);
+        self.add(at + 1, found, arguments, &grants)
+    }
+
+    /// What the next connections get.
+    pub(super) fn set(&self, parts: Vec<Part>) -> Result<(), String> {
+        let stack = Stack::new(&self.lua, parts).map_err(|error| broken(&error))?;
+        *self.stack.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(stack);
+        Ok(())
+    }
+
+    pub(super) fn stack(&self) -> Arc<Stack> {
+        Arc::clone(&self.stack.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Leave to run a script.
@@ -191,19 +213,14 @@ impl Engine {
         lua.set_global_hook(triggers, move |_, _| {
             if tripwire.is_late() { Err(tripwire.trip()) } else { Ok(VmState::Continue) }
         })?;
-        let (tables, arguments) = (lua.create_table()?, lua.create_table()?);
-        Ok(Self {
-            lua,
-            shared,
-            entries,
-            flags,
-            prototypes: Vec::new(),
-            tables,
-            arguments,
+        let roll = Roll {
             next_id: AtomicU64::new(1),
             live: Mutex::default(),
             ended: tokio::sync::Notify::new(),
-        })
+        };
+        let stack = Mutex::new(Arc::new(Stack::new(&lua, Vec::new())?));
+        let (recipe, roll) = (Recipe::default(), Arc::new(roll));
+        Ok(Self { lua, shared, entries, flags, stack, recipe, roll })
     }
 
     pub(super) fn arguments(&self, given: &[(String, Argument)]) -> Result<Table, String> {
@@ -251,33 +268,27 @@ impl Engine {
         slice: Duration,
         f: impl FnOnce() -> mlua::Result<T>,
     ) -> mlua::Result<T> {
-        *self.shared.current() = Some(Current::new(link.cloned(), 0, Waker::noop().clone(), slice));
+        self.shared.begin(Current::new(link.cloned(), 0, Waker::noop().clone(), slice));
         let result = f();
         *self.shared.current() = None;
         result
     }
 
     fn add(
-        &mut self,
+        &self,
         layer: usize,
-        found: &Found,
-        args: &Table,
+        found: Found,
+        arguments: Table,
         grants: &Arc<Grants>,
-        datagrams: bool,
-    ) -> Result<(), String> {
-        let file = &found.source.name;
-        let (table, state) = self.run(layer, found, args, grants)?;
+    ) -> Result<Part, String> {
+        let file = found.source.name.clone();
+        let (table, state) = self.run(layer, &found, &arguments, grants)?;
         let is_bundled = found.directory.is_none();
-        let name = self.check(file, &table, args, datagrams, (grants, is_bundled))?;
+        let name = self.check(&file, &table, &arguments, (grants, is_bundled))?;
         self.shared.dials_anybody.fetch_or(grants.has("net"), Ordering::Relaxed);
-        let keep = || {
-            state.raw_set("name", &name[..])?;
-            self.tables.raw_push(&table)?;
-            self.arguments.raw_push(args)
-        };
-        keep().map_err(|error| self.not_loaded(file, &error))?;
-        self.prototypes.push(Prototype { name, file: file.clone() });
-        Ok(())
+        let named = state.raw_set("name", &name[..]);
+        named.map_err(|error| self.not_loaded(&file, &error))?;
+        Ok(Part { prototype: Prototype { name, file }, table, arguments, found })
     }
 
     /// Runs a script; the table it returned, and what its environment knows it by.
@@ -318,7 +329,6 @@ impl Engine {
         file: &str,
         table: &Table,
         args: &Table,
-        datagrams: bool,
         (grants, is_bundled): (&Grants, bool),
     ) -> Result<String, String> {
         let of = |key: &str| table.raw_get::<Value>(key).unwrap_or(Value::Nil);
@@ -345,8 +355,11 @@ impl Engine {
         if let Value::Table(needs) = of("needs") {
             let needs: Vec<String> = needs.sequence_values().filter_map(Result::ok).collect();
             grants.check(&needs, is_bundled).map_err(line)?;
+            if self.recipe.filters.isolates && needs.iter().any(|need| need == "shared") {
+                return Err(line(" needs \"shared\", which --lua-isolate takes from it".into()));
+            }
         }
-        if let (true, Value::Table(modes)) = (datagrams, of("modes"))
+        if let (true, Value::Table(modes)) = (self.recipe.datagrams, of("modes"))
             && matches!(modes.raw_get("datagram"), Ok(Value::Boolean(false)))
         {
             return Err(line(" works on streams only and cannot be used with --udp".into()));
@@ -375,21 +388,17 @@ impl Engine {
         let _ = self.shared.network.set(network);
     }
 
-    /// The filters' names, the one next to the wire first.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.prototypes.iter().map(|prototype| &prototype.name[..])
-    }
-
     fn link(&self, facts: Facts, shape: Shape, conn: Option<Conn>) -> Arc<Link> {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let id = self.roll.next_id.fetch_add(1, Ordering::Relaxed);
+        let stack = self.stack();
         let top = Origin {
-            layer: self.prototypes.len(),
-            filter: self.prototypes.last().map(|top| top.name.clone()),
+            layer: stack.parts.len(),
+            filter: stack.parts.last().map(|top| top.prototype.name.clone()),
             method: "",
         };
         let link = Arc::new(Link { top, ..Link::new(id, facts, shape, conn) });
         link.lock().grace = Grace::new(self.shared.clock.clone());
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut live = self.roll.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.insert(id, Arc::clone(&link));
         link
     }
@@ -415,11 +424,18 @@ impl Engine {
         Residents::new(Arc::clone(self))
     }
 
+    /// What sees when Lua does not come back; `None` where nothing limits how long it runs.
+    pub fn watch(&self) -> Option<Watch> {
+        let stack = self.stack();
+        let top = stack.parts.last().map_or_else(String::new, |top| top.prototype.name.clone());
+        Watch::new(Arc::clone(&self.shared), top)
+    }
+
     /// Waits until every connection's filters have ended.
     pub async fn ended(&self) {
         loop {
-            let notified = self.ended.notified();
-            if self.live.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            let notified = self.roll.ended.notified();
+            if self.roll.live.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
                 return;
             }
             notified.await;
@@ -427,16 +443,16 @@ impl Engine {
     }
 
     /// The layer and name of the prototype whose file a message of Lua's begins with, and the rest of it.
-    pub(super) fn blamed<'a>(&self, text: &'a str) -> Option<(usize, &str, &'a str)> {
-        self.prototypes.iter().enumerate().rev().find_map(|(at, prototype)| {
-            let rest = text.strip_prefix(&prototype.file[..])?.strip_prefix(':')?;
-            Some((at + 1, &prototype.name[..], rest))
+    pub(super) fn blamed<'a>(&self, text: &'a str) -> Option<(usize, String, &'a str)> {
+        self.stack().parts.iter().enumerate().rev().find_map(|(at, part)| {
+            let rest = text.strip_prefix(&part.prototype.file[..])?.strip_prefix(':')?;
+            Some((at + 1, part.prototype.name.clone(), rest))
         })
     }
 
     /// Has the filters of every connection say good-bye: the program ends.
     pub fn exit(&self) {
-        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = self.roll.live.lock().unwrap_or_else(PoisonError::into_inner);
         for link in live.values() {
             link.lock().exits = true;
             link.driver.ring();
@@ -448,7 +464,8 @@ impl Engine {
         let handle = self.lua.create_userdata(native::Handle(Arc::clone(link)))?;
         let handle = Value::UserData(handle);
         let make: Function = self.entry("make")?;
-        let all = make.call((handle.clone(), link.id, facts, &self.tables, &self.arguments))?;
+        let stack = self.stack();
+        let all = make.call((handle.clone(), link.id, facts, &stack.tables, &stack.arguments))?;
         Ok((handle, all))
     }
 }

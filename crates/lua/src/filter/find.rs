@@ -38,6 +38,7 @@ impl SearchPath {
 }
 
 /// A script that was found.
+#[derive(Clone)]
 pub(super) struct Found {
     pub(super) source: Source,
     /// Where the script is; `None` for one that is part of the program.

@@ -45,11 +45,13 @@ mod owner;
 mod patterns;
 mod reference;
 mod relaying;
+mod renewal;
 mod residents;
 mod slice;
 mod socket;
 mod tls;
 mod waiting;
+mod watch;
 mod wire;
 mod work;
 
@@ -69,4 +71,6 @@ pub use opening::{Opening, Step};
 #[doc(hidden)]
 pub use patterns::beside_lua_own;
 pub use reference::{LIBRARY, page};
+pub use renewal::Reload;
 pub use residents::Residents;
+pub use watch::Watch;

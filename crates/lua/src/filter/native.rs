@@ -33,6 +33,8 @@ pub(crate) struct Current {
     pub(crate) waker: Waker,
     pub(crate) since: Instant,
     pub(crate) slice: Duration,
+    /// What is run, as messages have it.
+    pub(crate) method: &'static str,
     /// Calls that need not wait, and the bytes they moved, in this turn.
     calls: u32,
     moved: usize,
@@ -48,7 +50,8 @@ impl Current {
         slice: Duration,
     ) -> Self {
         let (calls, moved, gave_way) = Default::default();
-        Self { link, coroutine, waker, since: Instant::now(), slice, calls, moved, gave_way }
+        let (since, method) = (Instant::now(), "init");
+        Self { link, coroutine, waker, since, slice, method, calls, moved, gave_way }
     }
 }
 
@@ -78,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) dials_anybody: AtomicBool,
     /// Sockets that belong to no connection.
     pub(crate) sockets: Sockets,
+    /// Where the watchdog sleeps.
+    pub(crate) kennel: super::watch::Kennel,
 }
 
 impl Shared {
@@ -102,7 +107,14 @@ impl Shared {
             network: OnceLock::new(),
             dials_anybody: AtomicBool::new(false),
             sockets: Sockets::default(),
+            kennel: super::watch::Kennel::default(),
         }
+    }
+
+    /// Something runs from now on.
+    pub(crate) fn begin(&self, current: Current) {
+        *self.current() = Some(current);
+        self.kennel.wake();
     }
 
     pub(crate) fn current(&self) -> MutexGuard<'_, Option<Current>> {
@@ -235,10 +247,10 @@ fn send(shared: &Shared, link: &Arc<Link>, data: &Value) -> mlua::Result<Answer>
         (is_own, current.waker.clone())
     };
     let mut state = link.lock();
-    if !is_own && shared.limits.queue > 0 && state.send_end.is_none() {
-        if (state.waiting() + data.len()) as u64 > shared.limits.queue {
-            return Ok((Value::Nil, Some("FULL"), None));
-        }
+    let queue = shared.limits.queue;
+    let is_queued = !is_own && queue > 0 && state.send_end.is_none();
+    if is_queued && (state.waiting() + data.len()) as u64 > queue {
+        return Ok((Value::Nil, Some("FULL"), None));
     }
     let ticket = match state.put(data) {
         Ok(Some(ticket)) => ticket,

@@ -108,7 +108,8 @@ local function ids()
 end
 
 local function view(layer)
-  local of_layer = {}
+  -- One that is loaded anew goes on with the connections there are.
+  local of_layer = registry[layer] or {}
   registry[layer] = of_layer
   local function broadcast(data, except)
     if type(data) ~= "string" then

@@ -10,6 +10,7 @@ use lua::filter::{Driver, Engine, Facts, Failure, Log, SearchPath, Step, Target}
 use plan::{Connect, Flow, Mode, Plan, Transport};
 use proto::escape;
 
+use super::apart;
 use crate::connect::{self, Opened};
 use crate::run::Context;
 use crate::talk::{self, words};
@@ -133,6 +134,9 @@ fn facts(plan: &Plan, info: &ConnInfo) -> Facts {
 /// Puts the filters around a client's connection; what runs them is on its way then.
 pub(super) fn wrap(engine: &Arc<Engine>, plan: &Plan, remote: Conn) -> Conn {
     let facts = facts(plan, &remote.info);
+    if plan.filters.as_ref().is_some_and(|filters| filters.isolates) {
+        return apart::wrap(engine, facts, remote);
+    }
     let (conn, driver) = engine.wrap(remote, facts);
     run(driver);
     conn
@@ -220,9 +224,15 @@ pub(super) fn failure(error: &OpenError) -> Failure {
     Failure { code, detail }
 }
 
-/// Runs what the scripts set going while they were loaded.
-pub(super) fn begin(engine: &Arc<Engine>) {
+/// Runs what the scripts set going while they were loaded, and looks after all of them.
+pub(super) fn begin(engine: &Arc<Engine>, plan: &Plan) {
     tokio::spawn(engine.residents());
+    if let Some(filters) = &plan.filters {
+        apart::watch(engine, filters.limits.hard);
+        if filters.reloads {
+            apart::reload(engine);
+        }
+    }
 }
 
 /// Waits until the filters of every connection have said good-bye.

@@ -26,4 +26,18 @@ pub(super) const RULES: &[Rule] = &[
         "Invalid option combination: --exec-handover and -L. QUITTING.\n  the command gets the socket \
          itself, so no byte passes through here\n  hint: leave out --exec-handover",
     ),
+    rule(
+        "--lua-reload or --lua-isolate without -L",
+        |f| {
+            let filters = &f.raw.lua.filters;
+            (filters.reloads || filters.isolates) && filters.stack.is_empty()
+        },
+        "--lua-reload and --lua-isolate are for filters: they need -L. QUITTING.",
+    ),
+    rule(
+        "--lua-reload without -l",
+        |f| f.raw.lua.filters.reloads && !f.raw.listen,
+        "Invalid option combination: --lua-reload without -l. QUITTING.\n  a connection keeps the filters \
+         it began with\n  hint: leave out --lua-reload",
+    ),
 ];

@@ -129,14 +129,33 @@ pub(super) const ITEMS: &[Item] = &[
     .doc(Group::Data, "What filters may use; 0 is no limit")
     .more(
         "A list with commas of memory=SIZE (of all filters together, 256M), slice=TIME (running without \
-         waiting, 1s), load=TIME (5s), chunk=SIZE (of a piece, 16M), queue=SIZE (waiting for a \
-         connection from others, 1M), handshake=TIME (30s), close=TIME (5s), sockets=NUMBER (of a \
-         connection's filters, 32).",
+         waiting, 1s), load=TIME (5s), chunk=SIZE (of a piece, 16M), buffer=SIZE (of a reader, codec or \
+         buffer, 16M), queue=SIZE (waiting for a connection from others, 1M), tasks=NUMBER and \
+         timers=NUMBER (of a connection, 64), sockets=NUMBER (of a connection's filters, 32), \
+         handshake=TIME (30s), close=TIME (5s). When Lua does not come back for ten slices a line says \
+         so; with hard=1 ncat then ends with status 1.",
     )
     .ours("limits_of_filters_hold_and_can_be_changed"),
+    filtered(Item::flag(|raw| raw.lua.filters.isolates = true))
+        .long("lua-isolate")
+        .doc(Group::Data, "Give the filters of each connection a Lua of their own")
+        .more(
+            "Global variables, ncat.shared and connections are then those of one connection, and memory is \
+             for each (32M unless --lua-limit says otherwise). A filter that connects clients with each \
+             other, as chat does, is refused.",
+        )
+        .ours("with_lua_isolate_connections_share_nothing"),
+    filtered(Item::flag(|raw| raw.lua.filters.reloads = true))
+        .long("lua-reload")
+        .doc(Group::Data, "With -l, load filters anew when their files change")
+        .more(
+            "Their files are looked at once a second, and on SIGHUP, which then does not end ncat. Clients \
+             that come from then on get the new filter; those that are there keep theirs. One that cannot be \
+             loaded leaves the old one in use, and a line says why.",
+        )
+        .ours("with_lua_reload_new_clients_get_the_new_filter"),
 ];
 
 const GRANTS: &str = "a list of net, read, read=DIRECTORY, write, write=DIRECTORY, env or unsafe";
 const FORM: &str = "NAME or NAME:KEY=VALUE,..., as in xor:key=secret";
-const LIMITS: &str =
-    "a list of memory, slice, load, chunk, queue, handshake, close or sockets with =VALUE";
+const LIMITS: &str = "a list of memory, slice, load, chunk, buffer, queue, tasks, timers, sockets, handshake, close or hard with =VALUE";

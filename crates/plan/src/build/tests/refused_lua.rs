@@ -34,4 +34,17 @@ pub(super) const REFUSED: &[Row] = &[
         },
         "Invalid option combination: --exec-handover and -L. QUITTING.",
     ),
+    (
+        "--lua-reload or --lua-isolate without -L",
+        |raw| raw.lua.filters.isolates = true,
+        "--lua-reload and --lua-isolate are for filters: they need -L. QUITTING.",
+    ),
+    (
+        "--lua-reload without -l",
+        |raw| {
+            filters(raw, 1);
+            raw.lua.filters.reloads = true;
+        },
+        "Invalid option combination: --lua-reload without -l. QUITTING.",
+    ),
 ];
