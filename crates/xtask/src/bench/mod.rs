@@ -20,6 +20,7 @@ mod facts;
 mod fanout;
 mod idle;
 mod json;
+mod lua;
 mod net;
 mod peers;
 mod pingpong;
@@ -67,6 +68,9 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("tls-resumed", tls_clients::resumed),
     ("tls-idle", tls_clients::idle),
     ("tls-start", tls_clients::start_up),
+    ("lua", lua::pump),
+    ("lua-natives", lua::natives),
+    ("lua-start", lua::start_up),
 ];
 
 /// Runs the named workloads, or all; an error when a target was missed.
