@@ -6,6 +6,7 @@
 #[path = "../serve_support/mod.rs"]
 mod serve_support;
 
+mod bounds;
 mod bundled;
 mod capabilities;
 mod chat;

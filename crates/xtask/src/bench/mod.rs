@@ -21,6 +21,7 @@ mod facts;
 mod fanout;
 mod idle;
 mod json;
+mod lua;
 mod memory;
 mod net;
 mod peers;
@@ -80,6 +81,9 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("proxy-connects", proxy::connects),
     ("proxy-gets", proxy::gets),
     ("proxy-idle", proxy::idle),
+    ("lua", lua::pump),
+    ("lua-natives", lua::natives),
+    ("lua-start", lua::start_up),
 ];
 
 /// Runs the named workloads, or all; an error when a target was missed.
