@@ -23,7 +23,7 @@ _ncat() {
 
     case "${cmd}" in
         ncat)
-            opts="-4 -6 -U -u -n -p -s -z -l -k -m -g -G -C -t -w -i -q -d -o -x -v -h -e -c -L --unixsock --udp --nodns --source-port --source --listen --keep-open --max-conns --allow --allowfile --deny --denyfile --slow-reader --vsock --sctp --mptcp --nodelay --keepalive --sndbuf --rcvbuf --tos --dscp --ttl --bind-device --mark --fastopen --congestion --backlog --user-timeout --rate --ready-fd --broker --chat --broker-eof --history --compat --crlf --telnet --send-only --recv-only --no-shutdown --eof --datagram-size --wait --idle-timeout --delay --output --hex-dump --append-output --verbose --progress --json --json-fd --explain --help --version --exec --sh-exec --exec-exit --exec-timeout --exec-limit --pty --exec-handover --proxy --proxy-type --proxy-auth --proxy-auth-file --proxy-trustfile --proxy-dns --proxy-env --proxy-protocol --proxy-protocol-from --lua-exec --lua-filter --lua-arg --lua-path --lua-limit --safe --ssl --ssl-cert --ssl-key --ssl-passphrase-file --ssl-keytype --ssl-verify --ssl-trustfile --ssl-client-ca --ssl-allow --ssl-pin --ssl-ciphers --ssl-ciphersuites --ssl-groups --ssl-require-pq --ssl-min --ssl-max --ssl-servername --ssl-alpn --ssl-keylog --ssl-session --ssl-strict-eof --starttls --ssl-ktls --proxy-allow --proxy-deny"
+            opts="-4 -6 -U -u -n -p -s -z -l -k -m -g -G -C -t -w -i -q -d -o -x -v -h -e -c -L --unixsock --udp --nodns --source-port --source --listen --keep-open --max-conns --allow --allowfile --deny --denyfile --slow-reader --vsock --sctp --mptcp --nodelay --keepalive --sndbuf --rcvbuf --tos --dscp --ttl --bind-device --mark --fastopen --congestion --backlog --user-timeout --rate --ready-fd --broker --chat --broker-eof --history --compat --crlf --telnet --send-only --recv-only --no-shutdown --eof --datagram-size --wait --idle-timeout --delay --output --hex-dump --append-output --verbose --progress --json --json-fd --explain --help --version --exec --sh-exec --exec-exit --exec-timeout --exec-limit --pty --exec-handover --proxy --proxy-type --proxy-auth --proxy-auth-file --proxy-trustfile --proxy-dns --proxy-env --proxy-protocol --proxy-protocol-from --lua-exec --lua-filter --lua-arg --lua-allow --lua-list --lua-check --lua-path --lua-limit --lua-isolate --lua-reload --safe --ssl --ssl-cert --ssl-key --ssl-passphrase-file --ssl-keytype --ssl-verify --ssl-trustfile --ssl-client-ca --ssl-allow --ssl-pin --ssl-ciphers --ssl-ciphersuites --ssl-groups --ssl-require-pq --ssl-min --ssl-max --ssl-servername --ssl-alpn --ssl-keylog --ssl-session --ssl-strict-eof --starttls --ssl-ktls --proxy-allow --proxy-deny"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -474,6 +474,13 @@ _ncat() {
                     return 0
                     ;;
                 --lua-arg)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --lua-allow)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

@@ -62,6 +62,7 @@ complete -c ncat -l proxy-protocol-from -d 'Hosts whose PROXY header is believed
 complete -c ncat -l lua-exec -d 'Executes the given Lua script' -r -f
 complete -c ncat -s L -l lua-filter -d 'Pass the data through a Lua filter' -r -f
 complete -c ncat -l lua-arg -d 'An argument for the -L before it, as it stands' -r -f
+complete -c ncat -l lua-allow -d 'What the -L before it may do' -r -f
 complete -c ncat -l lua-path -d 'Look for filters there first' -r -f
 complete -c ncat -l lua-limit -d 'What filters may use; 0 is no limit' -r -f
 complete -c ncat -l ssl-cert -d 'Specify SSL certificate file (PEM)' -r -F
@@ -137,6 +138,10 @@ complete -c ncat -l exec-exit -d 'Exit with the status of the command'
 complete -c ncat -l pty -d 'Give the command a terminal of its own'
 complete -c ncat -l exec-handover -d 'Give the command the socket itself'
 complete -c ncat -l proxy-env -d 'Use ALL_PROXY and NO_PROXY'
+complete -c ncat -l lua-list -d 'Show every filter that can be found'
+complete -c ncat -l lua-check -d 'Run the tests of the filters given with -L'
+complete -c ncat -l lua-isolate -d 'Give the filters of each connection a Lua of their own'
+complete -c ncat -l lua-reload -d 'With -l, load filters anew when their files change'
 complete -c ncat -l safe -d 'Refuse what lets strangers in'
 complete -c ncat -l ssl -d 'Connect or listen with SSL'
 complete -c ncat -l ssl-verify -d 'Verify trust and domain name of certificates'
