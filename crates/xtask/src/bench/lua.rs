@@ -112,8 +112,8 @@ pub(crate) fn start_up(context: &Context) -> io::Result<Section> {
     let program = &context.named(&[OURS])[0].program;
     let once = |filter: &[&str]| -> Result<Vec<f64>, Fault> {
         let port = port.to_string();
-        let probe = ["-z", "127.0.0.1", port.as_str()];
-        let args: Vec<String> = filter.iter().chain(&probe).map(|word| (*word).to_owned()).collect();
+        let words = [filter, &["-z", "127.0.0.1", &port]].concat();
+        let args: Vec<String> = words.into_iter().map(str::to_owned).collect();
         let began = Instant::now();
         let mut child =
             super::child::Child::start(program, &args, Stdio2::null(), &context.scratch)?;
