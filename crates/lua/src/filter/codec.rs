@@ -9,15 +9,18 @@ mod zstandard;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mlua::{Lua, LuaString, Table, UserData, UserDataMethods, Value};
+use mlua::{Lua, LuaString, Table, UserData, UserDataMethods};
 
 use super::ledger::Charge;
 use super::native::Shared;
 
 /// What a decoder may give in its life without `max`, in bytes.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 const TOTAL_MAX: u64 = 1 << 30;
-/// What it may give for one byte in a call without `ratio`, and what is free in each call, in bytes.
+/// What it may give for one byte in a call without `ratio`.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 const RATIO_MAX: u64 = 1024;
+/// What is free in each call, in bytes.
 const FREE: u64 = 1 << 20;
 
 /// Why a coder cannot go on: a code and words.
@@ -149,10 +152,11 @@ impl UserData for Codec {
 }
 
 /// A whole number among the options.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 fn number(options: &Option<Table>, key: &str, without: i64) -> mlua::Result<i64> {
     let Some(options) = options else { return Ok(without) };
-    match options.raw_get::<Value>(key)? {
-        Value::Nil => Ok(without),
+    match options.raw_get::<mlua::Value>(key)? {
+        mlua::Value::Nil => Ok(without),
         value => value.as_integer().filter(|number| *number >= 0).ok_or_else(|| {
             let text = format!("\"{key}\" must be a whole number (got {})", value.type_name());
             mlua::Error::runtime(text)
@@ -160,6 +164,7 @@ fn number(options: &Option<Table>, key: &str, without: i64) -> mlua::Result<i64>
     }
 }
 
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 fn bounds(options: &Option<Table>) -> mlua::Result<Option<Bounds>> {
     let of = |key, without: u64| {
         let number = number(options, key, i64::try_from(without).unwrap_or(i64::MAX))?;
