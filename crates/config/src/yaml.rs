@@ -102,6 +102,11 @@ pub fn parse(text: &str) -> Result<Node, Refused> {
     if text.len() > BYTES_MAX {
         return Err(Refused { line: 0, why: format!("longer than {BYTES_MAX} bytes") });
     }
+    // The parser names the line before, where the text began that the tab is taken for a part of.
+    let indent = |line: &str| line.len() > line.trim().len() && line[..line.len() - line.trim_start().len()].contains('\t');
+    if let Some((line, _)) = (1..).zip(text.lines()).find(|(_, line)| indent(line)) {
+        return Err(Refused { line, why: "a tab in the indentation; use spaces".into() });
+    }
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Refused {

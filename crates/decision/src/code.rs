@@ -45,6 +45,11 @@ macro_rules! codes {
                 }
             }
 
+            /// Its place in the order in which codes are told.
+            pub fn rank(&self) -> usize {
+                Self::ALL.iter().position(|code| code == self).unwrap_or(Self::ALL.len())
+            }
+
             fn word(&self) -> &str {
                 match self {
                     $(Self::$variant => $word,)*

@@ -47,7 +47,8 @@ fn read(text: &str) -> Option<i64> {
     }
     let rest = rest.strip_prefix(['T', 't', ' '])?;
     let (clock, rest) = (rest.get(..8)?, rest.get(8..)?);
-    let mut parts = clock.split(':').map(digits);
+    let two = |text: &str| digits(text).filter(|_| text.len() == 2);
+    let mut parts = clock.split(':').map(two);
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
     if parts.next().is_some() || hour > 23 || minute > 59 || second > 59 {
         return None;

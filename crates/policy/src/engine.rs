@@ -60,6 +60,11 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
+    /// How much speaks against it.
+    fn against(&self) -> usize {
+        self.forbids.len() + usize::from(self.permits.is_empty())
+    }
+
     pub(crate) fn is_permit(&self) -> bool {
         let denies = self.errors.iter().any(|(_, _, denies)| *denies);
         !self.permits.is_empty() && self.forbids.is_empty() && !denies
@@ -119,18 +124,21 @@ impl Engine {
                     (facts, verdict, used) = (with, other, Some(grant));
                     break;
                 }
-                if other.forbids.len() < verdict.forbids.len() {
+                if other.against() < verdict.against() {
                     // Nearer, though not there: its reasons are the ones worth telling.
                     (facts, verdict) = (with, other);
                 }
             }
         }
         let mut reasons = self.around(question, &facts, live);
+        let misspelled = reasons.iter().any(|reason| reason.code == Code::NamePolicy);
         reasons.extend(self.reasons(question, &facts, &verdict));
+        // What is no name is not looked up by anybody.
+        reasons.retain(|reason| !misspelled || reason.code != Code::NameUnresolved);
         if !verdict.is_permit() {
             reasons.extend(exhausted(question, grants));
         }
-        reasons.sort_by_key(|reason| reason.code.stage());
+        reasons.sort_by_key(|reason| (reason.code.stage(), reason.code.rank()));
         let permit = reasons.iter().all(|reason| reason.simulated);
         let enforced = permit || !self.bundle.security.simulate;
         let matched = verdict.permits.iter().map(|rule| self.matched(rule, &facts, used)).collect();

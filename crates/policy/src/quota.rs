@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn so_many_at_once() {
         let mut quotas = quotas();
-        ["a", "a", "b"].map(|user| quotas.opened(user));
+        ["a", "a", "b"].iter().for_each(|user| quotas.opened(user));
         assert!(quotas.take(&connect("c", 0)).unwrap_err().text.starts_with("3 are open"));
         quotas.closed("b");
         assert!(quotas.take(&connect("a", 0)).unwrap_err().text.starts_with("2 of a"));
