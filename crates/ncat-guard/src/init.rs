@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::exit::{Done, Exit, Failure};
 use crate::out::Out;
 use crate::record::disk;
-use crate::site::{self, Site};
+use crate::site::Site;
 use crate::store::Store;
 use crate::{record, rules_of};
 

@@ -56,14 +56,15 @@ impl Store {
 
     fn migrate(&mut self, path: &Path) -> Done<()> {
         let tx = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let version: usize = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let version: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let version = version as usize;
         if version > MIGRATIONS.len() {
             let what = format!("{}: made by a newer ncat-guard (tables {version})", path.display());
             return Err(Failure::usage(what));
         }
         for (number, script) in (1..).zip(MIGRATIONS).skip(version) {
             tx.execute_batch(script)?;
-            tx.pragma_update(None, "user_version", number)?;
+            tx.pragma_update(None, "user_version", number as u32)?;
         }
         Ok(tx.commit()?)
     }
