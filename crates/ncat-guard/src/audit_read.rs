@@ -155,6 +155,11 @@ pub(crate) fn export(site: &Site, args: &ArgMatches, out: &Out) -> Done {
     draft.payload = Some(Json::object([("out", Json::from(to.display().to_string()))]));
     recorder.record(site, &store, draft)?;
     recorder.sequence()?;
+    // All of it has the record of its own making in it.
+    let range = match args.contains_id("range") {
+        true => range,
+        false => 0..recorder.log().checkpoint().size,
+    };
     let files = recorder.log().export(range.clone(), &to)?;
     out.document("audit-export", json!({"from": range.start, "to": range.end, "files": files, "out": to.display().to_string()}));
     out.line(format!("{}: records {} to {}, {files} files", to.display(), range.start, range.end));
