@@ -66,7 +66,9 @@ impl Authorized {
         }
         let mut bytes = Vec::new();
         match file.take(BYTES_MAX as u64 * 16 + 1).read_to_end(&mut bytes) {
-            Ok(length) if length > BYTES_MAX * 16 => empty("counts as empty: longer than 16 MiB".into()),
+            Ok(length) if length > BYTES_MAX * 16 => {
+                empty("counts as empty: longer than 16 MiB".into())
+            }
             Ok(_) => Self::parse(&String::from_utf8_lossy(&bytes)),
             Err(error) => empty(format!("counts as empty: {error}")),
         }
@@ -135,7 +137,8 @@ fn parse_line(number: usize, text: &str) -> Result<Line, String> {
     let (until, ports, rate, owner, ticket) = (None, Vec::new(), None, None, None);
     let mut line = Line { number, what, until, ports, rate, owner, ticket };
     for word in words {
-        let (key, value) = word.split_once('=').ok_or_else(|| format!("{word:?} is not KEY=VALUE"))?;
+        let (key, value) =
+            word.split_once('=').ok_or_else(|| format!("{word:?} is not KEY=VALUE"))?;
         match key {
             "until" => line.until = Some(end_of(value)?),
             "ports" => line.ports = ports_of(value)?,

@@ -59,7 +59,9 @@ const RETENTION: &str = "compliance.audit_retention";
 const RETENTION_AUDIT: &str = "compliance.retention.audit";
 
 fn follow_retention(builder: &mut Builder) {
-    let (Some(one), Some(two)) = (builder.get(RETENTION), builder.get(RETENTION_AUDIT)) else { return };
+    let (Some(one), Some(two)) = (builder.get(RETENTION), builder.get(RETENTION_AUDIT)) else {
+        return;
+    };
     if one.value == two.value {
         return;
     }
@@ -67,7 +69,8 @@ fn follow_retention(builder: &mut Builder) {
         (_, Origin::Default) => (RETENTION, RETENTION_AUDIT, one.value.clone()),
         (Origin::Default, _) => (RETENTION_AUDIT, RETENTION, two.value.clone()),
         (other, _) => {
-            let text = format!("{} here and {} at {other} ({RETENTION}); write one", two.value, one.value);
+            let text =
+                format!("{} here and {} at {other} ({RETENTION}); write one", two.value, one.value);
             return builder.wrong(RETENTION_AUDIT, text);
         }
     };
@@ -96,13 +99,19 @@ fn contradictions(builder: &mut Builder) {
         builder.wrong("server.tls.cert_file", "cert_file and key_file go together");
     }
     if metrics.is_some_and(|addr| !addr.ip().is_loopback()) {
-        builder.wrong("server.metrics_listen", "plain HTTP; only loopback addresses are possible yet");
+        builder
+            .wrong("server.metrics_listen", "plain HTTP; only loopback addresses are possible yet");
     }
     if origin.contains(|c: char| c.is_whitespace() || c == '+') || origin.len() > 255 {
-        builder.wrong("organisation.origin", "the log's name: without spaces and +, at most 255 bytes");
+        builder.wrong(
+            "organisation.origin",
+            "the log's name: without spaces and +, at most 255 bytes",
+        );
     }
     let zero = |(path, setting): (&String, &Setting)| match setting.value {
-        Value::Period(period) if period.count == 0 && path != "audit.group_commit" => Some(path.clone()),
+        Value::Period(period) if period.count == 0 && path != "audit.group_commit" => {
+            Some(path.clone())
+        }
         _ => None,
     };
     let zeros: Vec<String> = builder.settings.iter().filter_map(zero).collect();
@@ -156,8 +165,14 @@ fn warnings(builder: &Builder) -> Vec<Warning> {
         && period.count.is_multiple_of(365)
     {
         let years = period.count / 365;
-        let short = format!("{period} is {years} x 365 and shorter than {years} calendar years, by their leap days");
-        warn("W-RET-1", RETENTION, format!("{short}; write {years}y if the rule you answer to speaks of years"));
+        let short = format!(
+            "{period} is {years} x 365 and shorter than {years} calendar years, by their leap days"
+        );
+        warn(
+            "W-RET-1",
+            RETENTION,
+            format!("{short}; write {years}y if the rule you answer to speaks of years"),
+        );
     }
     let text = |path: &str, word: &str| builder.is(path, &Value::Text(word.into()));
     if matches!(builder.get("compliance.frameworks").map(|s| &s.value), Some(Value::Texts(all)) if all.iter().any(|name| name == "SOX"))
@@ -165,14 +180,18 @@ fn warnings(builder: &Builder) -> Vec<Warning> {
         let note = "the seven years usually quoted (17 CFR 210.2-06) bind audit firms; choose the basis of your own retention";
         warn("W-RET-2", RETENTION, note.into());
     }
-    if builder.is("monitoring.siem_integration", &Value::Bool(true)) && builder.is("sinks", &Value::Holder(0)) {
+    if builder.is("monitoring.siem_integration", &Value::Bool(true))
+        && builder.is("sinks", &Value::Holder(0))
+    {
         let note = "on, and no sink is configured: nothing is delivered, and reports say \"not collected\"";
         warn("W-SIEM-1", "monitoring.siem_integration", note.into());
     }
-    if let Some(Value::Secret(url)) = builder.get(crate::environment::DATABASE_URL).map(|s| &s.value)
+    if let Some(Value::Secret(url)) =
+        builder.get(crate::environment::DATABASE_URL).map(|s| &s.value)
         && has_password(url)
     {
-        let note = "a password in the environment is seen by other processes; use database_url_file";
+        let note =
+            "a password in the environment is seen by other processes; use database_url_file";
         warn("W-URL-1", crate::environment::DATABASE_URL, note.into());
     }
     for (code, path, word, note) in [
@@ -184,13 +203,20 @@ fn warnings(builder: &Builder) -> Vec<Warning> {
             warn(code, path, note.into());
         }
     }
-    for path in ["encryption_required", "verify_certificates", "authorization_required", "network_isolation"] {
+    for path in [
+        "encryption_required",
+        "verify_certificates",
+        "authorization_required",
+        "network_isolation",
+    ] {
         let path = format!("security_policies.{path}");
         if builder.is(&path, &Value::Bool(false)) {
             warn("W-SEC-1", &path, "off; its rules are not compiled".into());
         }
     }
-    if let Some(Value::Nets(nets)) = builder.get("network_policies.allowed_networks").map(|s| &s.value) {
+    if let Some(Value::Nets(nets)) =
+        builder.get("network_policies.allowed_networks").map(|s| &s.value)
+    {
         for net in nets.iter().filter(|net| net.prefix_len() < 8) {
             let path = "network_policies.allowed_networks";
             warn("W-NET-1", path, format!("{net} allows a large part of the Internet"));

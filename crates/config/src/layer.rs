@@ -127,7 +127,8 @@ impl Builder {
                 Err(refused) => return self.problem(&origin, path, refused.why),
             }
         } else {
-            let lists = matches!(kind, Some(Kind::Words(_) | Kind::Texts | Kind::Nets | Kind::Ports));
+            let lists =
+                matches!(kind, Some(Kind::Words(_) | Kind::Texts | Kind::Nets | Kind::Ports));
             let lists = lists || matches!(kind, Some(Kind::NetsOrAuto)) && text != "auto";
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             match lists {
@@ -146,11 +147,16 @@ impl Builder {
     /// A map of keys at a path.
     fn walk(&mut self, path: &str, node: &Node, at: &dyn Fn(usize) -> Origin) {
         let Body::Map(members) = &node.body else {
-            let text = if path.is_empty() { "not a map of keys" } else { "is a section: KEY: VALUE below it" };
+            let text = if path.is_empty() {
+                "not a map of keys"
+            } else {
+                "is a section: KEY: VALUE below it"
+            };
             return self.problem(&at(node.line), path, text);
         };
         for (key, member) in members {
-            let path = if path.is_empty() { key.text.clone() } else { format!("{path}.{}", key.text) };
+            let path =
+                if path.is_empty() { key.text.clone() } else { format!("{path}.{}", key.text) };
             // An unknown key is reported where it stands, not where its value begins.
             if is_known(&path) && !key.text.contains('.') {
                 self.place(&path, member, at);
@@ -207,7 +213,8 @@ impl Builder {
                 self.put(path, Value::Holder(members.len()), at(node.line));
                 self.walk(path, node, at);
                 let names = self.settings.keys().filter_map(|known| known.strip_prefix(&below));
-                let mut names: Vec<&str> = names.filter_map(|name| name.split('.').next()).collect();
+                let mut names: Vec<&str> =
+                    names.filter_map(|name| name.split('.').next()).collect();
                 names.dedup();
                 let count = names.len();
                 self.put(path, Value::Holder(count), at(node.line));

@@ -36,13 +36,17 @@ fn items_of(kind: Kind, items: &[Node]) -> Result<Value, String> {
         return Err(format!("{twice:?} is in the list twice"));
     }
     match kind {
-        Kind::Nets => texts.iter().map(|text| network(text)).collect::<Result<_, _>>().map(Value::Nets),
+        Kind::Nets => {
+            texts.iter().map(|text| network(text)).collect::<Result<_, _>>().map(Value::Nets)
+        }
         Kind::NetsOrAuto => {
             let given = texts.iter().filter(|text| **text != "auto");
             given.map(|text| network(text)).collect::<Result<Vec<_>, _>>()?;
             Ok(Value::Texts(texts.iter().map(|text| (*text).to_owned()).collect()))
         }
-        Kind::Ports => texts.iter().map(|text| port(text)).collect::<Result<_, _>>().map(Value::Ports),
+        Kind::Ports => {
+            texts.iter().map(|text| port(text)).collect::<Result<_, _>>().map(Value::Ports)
+        }
         Kind::Words(known) => {
             if let Some(other) = texts.iter().find(|text| !known.contains(text)) {
                 return Err(one_of(other, known));
@@ -54,7 +58,10 @@ fn items_of(kind: Kind, items: &[Node]) -> Result<Value, String> {
 }
 
 fn port(text: &str) -> Result<u16, String> {
-    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("{text:?} is not a port: 1 to 65535"))
+    text.parse()
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| format!("{text:?} is not a port: 1 to 65535"))
 }
 
 fn one_of(text: &str, known: &[&str]) -> String {
@@ -130,7 +137,9 @@ fn cron(text: &str) -> Result<(), String> {
         [("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7)];
     let fields: Vec<&str> = text.split_whitespace().collect();
     if fields.len() != RANGES.len() {
-        return Err(format!("{text:?} has not the five fields of cron: minute hour day month weekday"));
+        return Err(format!(
+            "{text:?} has not the five fields of cron: minute hour day month weekday"
+        ));
     }
     for (field, (name, low, high)) in fields.into_iter().zip(RANGES) {
         let number = |text: &str| text.parse::<u32>().ok().filter(|n| (low..=high).contains(n));
@@ -145,7 +154,9 @@ fn cron(text: &str) -> Result<(), String> {
             step && range
         };
         if !field.split(',').all(part) {
-            return Err(format!("{field:?} is not a {name}: {low} to {high}, lists, ranges, */steps"));
+            return Err(format!(
+                "{field:?} is not a {name}: {low} to {high}, lists, ranges, */steps"
+            ));
         }
     }
     Ok(())
@@ -161,7 +172,8 @@ pub(crate) fn near<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Opti
 
 /// Insertions, deletions, exchanges and swaps of neighbours.
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.chars().take(64).collect(), b.chars().take(64).collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
     for i in 1..=a.len() {
         let mut row = vec![i];
@@ -187,7 +199,9 @@ mod tests {
         for right in ["0 6 1 * *", "*/5 * * * *", "0,30 8-18 * * 1-5", "0 0 1-31/2 * 7"] {
             assert_eq!(cron(right), Ok(()), "{right}");
         }
-        for wrong in ["", "0 6 1 *", "60 * * * *", "0 6 0 * *", "5-1 * * * *", "*/0 * * * *", "a b c d e"] {
+        for wrong in
+            ["", "0 6 1 *", "60 * * * *", "0 6 0 * *", "5-1 * * * *", "*/0 * * * *", "a b c d e"]
+        {
             assert!(cron(wrong).is_err(), "{wrong}");
         }
     }

@@ -88,7 +88,9 @@ impl Node {
         match &self.body {
             Body::Scalar { .. } => 1,
             Body::List(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
-            Body::Map(members) => 1 + members.iter().map(|(_, node)| 1 + node.size()).sum::<usize>(),
+            Body::Map(members) => {
+                1 + members.iter().map(|(_, node)| 1 + node.size()).sum::<usize>()
+            }
         }
     }
 }
@@ -103,7 +105,10 @@ pub fn parse(text: &str) -> Result<Node, Refused> {
         return Err(Refused { line: 0, why: format!("longer than {BYTES_MAX} bytes") });
     }
     // The parser names the line before, where the text began that the tab is taken for a part of.
-    let indent = |line: &str| line.len() > line.trim().len() && line[..line.len() - line.trim_start().len()].contains('\t');
+    let indent = |line: &str| {
+        line.len() > line.trim().len()
+            && line[..line.len() - line.trim_start().len()].contains('\t')
+    };
     if let Some((line, _)) = (1..).zip(text.lines()).find(|(_, line)| indent(line)) {
         return Err(Refused { line, why: "a tab in the indentation; use spaces".into() });
     }

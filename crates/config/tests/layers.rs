@@ -56,7 +56,8 @@ fn every_key_has_a_default_and_every_default_a_key() {
 fn seed_defaults() {
     let config = one("").unwrap();
     assert!(config.flag("security_policies.encryption_required"));
-    let nets: Vec<String> = config.nets("network_policies.allowed_networks").iter().map(ToString::to_string).collect();
+    let nets: Vec<String> =
+        config.nets("network_policies.allowed_networks").iter().map(ToString::to_string).collect();
     assert_eq!(nets, ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]);
     assert_eq!(config.ports("network_policies.blocked_ports"), [22, 23, 3389]);
     assert_eq!(config.int("network_policies.max_connections"), 1000);
@@ -68,8 +69,14 @@ fn seed_defaults() {
 #[test]
 fn later_layers_win_and_say_where_they_are() {
     let place = Place::new(&[
-        ("config.yaml", "network_policies:\n  max_connections: 10\n  blocked_ports: [22]\naudit: {group_commit: 7}\n"),
-        ("conf.d/10-a.yaml", "network_policies: {max_connections: 20, max_connections_per_user: 5}\n"),
+        (
+            "config.yaml",
+            "network_policies:\n  max_connections: 10\n  blocked_ports: [22]\naudit: {group_commit: 7}\n",
+        ),
+        (
+            "conf.d/10-a.yaml",
+            "network_policies: {max_connections: 20, max_connections_per_user: 5}\n",
+        ),
         ("conf.d/20-b.yaml", "network_policies:\n  max_connections: 30\n"),
         ("conf.d/README", "not: [yaml"),
     ]);
@@ -84,20 +91,41 @@ fn later_layers_win_and_say_where_they_are() {
     let config = place.load(&environment, &sets).unwrap();
     let is = |path: &str, value: &str, origin: &str| {
         let setting = config.setting(path).unwrap();
-        let origin_text = setting.origin.to_string().replace(&place.0.path().display().to_string(), "DIR");
-        assert_eq!((setting.value.to_string(), origin_text), (value.to_owned(), origin.to_owned()), "{path}");
+        let origin_text =
+            setting.origin.to_string().replace(&place.0.path().display().to_string(), "DIR");
+        assert_eq!(
+            (setting.value.to_string(), origin_text),
+            (value.to_owned(), origin.to_owned()),
+            "{path}"
+        );
     };
     is("network_policies.max_connections", "30", "DIR/conf.d/20-b.yaml:2");
-    is("network_policies.max_connections_per_user", "6", "environment NCAT_GUARD__NETWORK_POLICIES__MAX_CONNECTIONS_PER_USER");
-    is("network_policies.blocked_ports", "[22, 25]", "command line --set network_policies.blocked_ports=22,25");
-    is("security_policies.timeouts.connect", "3s", "command line --set security_policies.timeouts={connect: 3}");
+    is(
+        "network_policies.max_connections_per_user",
+        "6",
+        "environment NCAT_GUARD__NETWORK_POLICIES__MAX_CONNECTIONS_PER_USER",
+    );
+    is(
+        "network_policies.blocked_ports",
+        "[22, 25]",
+        "command line --set network_policies.blocked_ports=22,25",
+    );
+    is(
+        "security_policies.timeouts.connect",
+        "3s",
+        "command line --set security_policies.timeouts={connect: 3}",
+    );
     is("security_policies.timeouts.idle", "300s", "default");
     is("security_policies.encryption_required", "false", "environment ENCRYPTION_REQUIRED");
     is("compliance.frameworks", "[SOX, NIST_CSF]", "environment COMPLIANCE_FRAMEWORKS");
     is("audit.log_dir", "/srv/audit/log", "environment AUDIT_DIR");
     is("audit.group_commit", "7ms", "DIR/config.yaml:4");
     is("compliance.retention.audit", "3000d", "as compliance.audit_retention");
-    is("network_policies.authorized_networks_file", &place.path("authorized-networks.txt").display().to_string(), "command line --config");
+    is(
+        "network_policies.authorized_networks_file",
+        &place.path("authorized-networks.txt").display().to_string(),
+        "command line --config",
+    );
 }
 
 /// Each line: the text, the line of the mistake, and what is said of it.
@@ -107,7 +135,11 @@ fn mistakes_are_named_with_line_and_hint() {
         ("security_policies:\n  encryption_requierd: true\n", 2, "encryption_required is meant?"),
         ("\nexec: deny\n", 2, "security_policies.exec is meant?"),
         ("colour: red\n", 1, "unknown key"),
-        ("server:\n  listen: 127.0.0.1:8443\n  listen: 127.0.0.1:8444\n", 3, "again; first in line 2"),
+        (
+            "server:\n  listen: 127.0.0.1:8443\n  listen: 127.0.0.1:8444\n",
+            3,
+            "again; first in line 2",
+        ),
         ("server:\n\tlisten: x\n", 2, ""),
         ("security_policies:\n  exec: alow\n", 2, "allow is meant?"),
         ("security_policies:\n  encryption_required: yes\n", 2, "not true or false"),
@@ -125,7 +157,11 @@ fn mistakes_are_named_with_line_and_hint() {
         ("network_policies: {rates: {scan_probes: 200}}\n", 1, "not a rate"),
         ("network_policies: {named_networks: {dmz: {zone: z}}}\n", 1, "dmz.cidrs is missing"),
         ("network_policies: {named_networks: {'a b': {cidrs: []}}}\n", 1, "not a name"),
-        ("network_policies: {named_networks: {a: {cidrs: [], criticality: 3}}}\n", 1, "between 0.5 and 1.25"),
+        (
+            "network_policies: {named_networks: {a: {cidrs: [], criticality: 3}}}\n",
+            1,
+            "between 0.5 and 1.25",
+        ),
         ("database_url: postgres://u:p@h/d\n", 1, "write database_url_file"),
         ("database_path: guard.db\n", 1, "absolute"),
         ("audit: {journal_max: 64mb}\n", 1, "not a size"),
@@ -176,7 +212,8 @@ fn a_configuration_that_others_may_write_is_refused() {
     let place = Place::new(&[("config.yaml", "")]);
     mode(&place.path("config.yaml"), 0o666);
     assert!(place.load(&[], &[]).unwrap_err()[0].text.contains("chmod go-w"));
-    let gone = load(&Sources { file: Some("/nonexistent/config.yaml".into()), ..Sources::default() });
+    let gone =
+        load(&Sources { file: Some("/nonexistent/config.yaml".into()), ..Sources::default() });
     assert!(gone.unwrap_err()[0].text.contains("not there"));
 }
 
@@ -186,14 +223,22 @@ fn environment_names_that_set_nothing_are_refused() {
     let problems = place.load(&[("NCAT_GUARD__SERVER__LISTN", "x")], &["nothing"]).unwrap_err();
     assert!(problems[0].text.contains("NCAT_GUARD__SERVER__LISTEN is meant?"), "{problems:?}");
     assert!(problems[1].text.contains("KEY=VALUE"));
-    assert!(place.load(&[("NCAT_GUARD_OTHER", "x"), ("SIEM_INTEGRATION_ENABLED", "")], &[]).is_ok());
+    assert!(
+        place.load(&[("NCAT_GUARD_OTHER", "x"), ("SIEM_INTEGRATION_ENABLED", "")], &[]).is_ok()
+    );
 }
 
 #[test]
 fn named_networks_add_up_and_lists_are_replaced() {
     let place = Place::new(&[
-        ("config.yaml", "network_policies:\n  named_networks:\n    dmz: {cidrs: [192.0.2.0/24]}\nintel:\n  sources:\n    - {name: a, kind: list, action: deny}\n    - {name: b, kind: csv, action: alert}\n"),
-        ("conf.d/a.yaml", "network_policies:\n  named_networks:\n    lan: {cidrs: [10.0.0.0/8], zone: inside}\nintel: {sources: [{name: c, kind: list, action: deny}]}\n"),
+        (
+            "config.yaml",
+            "network_policies:\n  named_networks:\n    dmz: {cidrs: [192.0.2.0/24]}\nintel:\n  sources:\n    - {name: a, kind: list, action: deny}\n    - {name: b, kind: csv, action: alert}\n",
+        ),
+        (
+            "conf.d/a.yaml",
+            "network_policies:\n  named_networks:\n    lan: {cidrs: [10.0.0.0/8], zone: inside}\nintel: {sources: [{name: c, kind: list, action: deny}]}\n",
+        ),
     ]);
     let config = place.load(&[], &[]).unwrap();
     assert_eq!(config.below("network_policies.named_networks"), ["dmz", "lan"]);

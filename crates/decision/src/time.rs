@@ -22,7 +22,9 @@ pub fn format(at: i64) -> String {
 /// How it has to be written.
 pub fn parse(text: &str) -> Result<i64, String> {
     read(text).ok_or_else(|| {
-        format!("{text:?} is not a time: 2026-11-23, 2026-11-23T08:00:00Z or with an offset, +01:00")
+        format!(
+            "{text:?} is not a time: 2026-11-23, 2026-11-23T08:00:00Z or with an offset, +01:00"
+        )
     })
 }
 

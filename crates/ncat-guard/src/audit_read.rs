@@ -26,7 +26,10 @@ pub(crate) fn checkpoint(site: &Site, args: &ArgMatches, out: &Out) -> Done {
     let note = recorder.log().note().to_owned();
     if let Some(path) = args.get_one::<PathBuf>("save") {
         fs::write(path, &note).map_err(|error| Failure::file(path, error))?;
-        out.line(format!("{}: checkpoint of {size} records; keep it where this host cannot change it", path.display()));
+        out.line(format!(
+            "{}: checkpoint of {size} records; keep it where this host cannot change it",
+            path.display()
+        ));
     } else if !out.is_json() {
         out::raw(&note);
     }
@@ -38,8 +41,10 @@ pub(crate) fn prove(site: &Site, args: &ArgMatches, out: &Out) -> Done {
     let wanted = args.get_one::<String>("id").map_or("", String::as_str);
     let id = wanted.strip_prefix("D-").unwrap_or(wanted);
     let reader = Reader::open(site)?;
-    let found = reader.newest().find(|record| record.as_ref().is_ok_and(|record| record.leaf.id == id));
-    let record = found.ok_or_else(|| Failure::usage(format!("there is no event {wanted} in the log")))??;
+    let found =
+        reader.newest().find(|record| record.as_ref().is_ok_and(|record| record.leaf.id == id));
+    let record =
+        found.ok_or_else(|| Failure::usage(format!("there is no event {wanted} in the log")))??;
     let mut recorder = site.recorder()?;
     let proof = recorder.log().prove(record.index)?.encode();
     if let Some(path) = args.get_one::<PathBuf>("event") {
@@ -64,21 +69,30 @@ pub(crate) fn check_proof(matches: &ArgMatches, args: &ArgMatches, out: &Out) ->
         .map_err(|error| Failure::usage(format!("--event: not JSON: {error}")))?;
     // White space and order do not matter: there is one canonical form.
     let event = event.get("leaf").unwrap_or(&event);
-    let leaf = to_audit(event).ok_or_else(|| Failure::usage("--event: has a fraction in it"))?.encode();
+    let leaf =
+        to_audit(event).ok_or_else(|| Failure::usage("--event: has a fraction in it"))?.encode();
     let (ring, from) = keys(matches, args, None)?;
     let origin = ring.newest().name().to_owned();
     let checkpoint = proof.check(&leaf, &origin, &ring).map_err(|error| {
         Failure::new(Exit::Tampered, format!("the event is not proven: {error}"))
     })?;
-    out.line(format!("event {} of the log {origin}: in it, by a checkpoint of {} records", proof.index, checkpoint.size));
+    out.line(format!(
+        "event {} of the log {origin}: in it, by a checkpoint of {} records",
+        proof.index, checkpoint.size
+    ));
     out.line(format!("by the keys in {from}"));
-    out.document("audit-check-proof", json!({"ok": true, "index": proof.index, "origin": origin, "size": checkpoint.size}));
+    out.document(
+        "audit-check-proof",
+        json!({"ok": true, "index": proof.index, "origin": origin, "size": checkpoint.size}),
+    );
     Ok(Exit::Done)
 }
 
 pub(crate) fn tail(site: &Site, args: &ArgMatches, out: &Out) -> Done {
     let filter = Filter::default().and("type", args.get_one("type"));
-    let filter = filter.and_then(|filter| filter.and("user", args.get_one("user"))).map_err(Failure::usage)?;
+    let filter = filter
+        .and_then(|filter| filter.and("user", args.get_one("user")))
+        .map_err(Failure::usage)?;
     let count = args.get_one::<u32>("lines").copied().unwrap_or(20) as usize;
     let reader = Reader::open(site)?;
     let mut newest = Vec::new();
@@ -108,7 +122,8 @@ pub(crate) fn tail(site: &Site, args: &ArgMatches, out: &Out) -> Done {
 }
 
 pub(crate) fn search(site: &Site, args: &ArgMatches, out: &Out) -> Done {
-    let words: Vec<String> = args.get_many::<String>("filter").unwrap_or_default().cloned().collect();
+    let words: Vec<String> =
+        args.get_many::<String>("filter").unwrap_or_default().cloned().collect();
     let text = words.join(" ");
     let filter = Filter::parse(&text, site.now).map_err(Failure::usage)?;
     let csv = args.get_flag("csv");
@@ -130,7 +145,11 @@ pub(crate) fn search(site: &Site, args: &ArgMatches, out: &Out) -> Done {
         let x = vec![("found".to_owned(), Json::Int(found.try_into().unwrap_or(i64::MAX)))];
         let store = site.store()?;
         let mut recorder = site.recorder()?;
-        recorder.record(site, &store, Draft { x, payload: Some(payload), ..Draft::of("evidence.access") })?;
+        recorder.record(
+            site,
+            &store,
+            Draft { x, payload: Some(payload), ..Draft::of("evidence.access") },
+        )?;
         recorder.sequence()?;
     }
     out.note(format!("{found} found"));
@@ -163,7 +182,10 @@ pub(crate) fn export(site: &Site, args: &ArgMatches, out: &Out) -> Done {
     let files = recorder.log().export(range.clone(), &to)?;
     out.document("audit-export", json!({"from": range.start, "to": range.end, "files": files, "out": to.display().to_string()}));
     out.line(format!("{}: records {} to {}, {files} files", to.display(), range.start, range.end));
-    out.line(format!("anybody verifies it: ncat-guard audit verify --offline {} --keys keys.txt", to.display()));
+    out.line(format!(
+        "anybody verifies it: ncat-guard audit verify --offline {} --keys keys.txt",
+        to.display()
+    ));
     Ok(Exit::Done)
 }
 
@@ -173,10 +195,19 @@ fn show(record: &Record, out: &Out) {
         return out.document("event", document(record));
     }
     let leaf = &record.leaf;
-    let detail = |key: &str| record.payload.as_ref()?.get(key)?.as_str().map(|text| format!("  {key} {text}"));
+    let detail = |key: &str| {
+        record.payload.as_ref()?.get(key)?.as_str().map(|text| format!("  {key} {text}"))
+    };
     let code = leaf.code.as_ref().map(|code| format!("  {code}")).unwrap_or_default();
-    let details: String = ["user", "subject", "dest", "reason"].iter().filter_map(|key| detail(key)).collect();
-    out.line(format!("{:>6}  {}  {:<20}{code}{details}  {}", record.index, time::format(leaf.at), leaf.kind, leaf.id));
+    let details: String =
+        ["user", "subject", "dest", "reason"].iter().filter_map(|key| detail(key)).collect();
+    out.line(format!(
+        "{:>6}  {}  {:<20}{code}{details}  {}",
+        record.index,
+        time::format(leaf.at),
+        leaf.kind,
+        leaf.id
+    ));
 }
 
 /// A line of CSV. A cell that a spreadsheet would take for a formula gets an apostrophe before it.
@@ -187,13 +218,24 @@ fn row(record: &Record) -> String {
         value.unwrap_or("").to_owned()
     };
     let code = leaf.code.clone().unwrap_or_default();
-    let cells =
-        [record.index.to_string(), time::format(leaf.at), leaf.kind.clone(), code, detail("user"), detail("dest"), leaf.id.clone()];
+    let cells = [
+        record.index.to_string(),
+        time::format(leaf.at),
+        leaf.kind.clone(),
+        code,
+        detail("user"),
+        detail("dest"),
+        leaf.id.clone(),
+    ];
     cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",")
 }
 
 fn quoted(cell: &str) -> String {
-    let cell = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() };
+    let cell = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    };
     match cell.contains(['"', ',', '\n', '\r']) {
         true => format!("\"{}\"", cell.replace('"', "\"\"")),
         false => cell,
@@ -204,9 +246,13 @@ fn quoted(cell: &str) -> String {
 mod tests {
     #[test]
     fn cells_are_no_formulas() {
-        for (cell, expected) in
-            [("a", "a"), ("=cmd()", "'=cmd()"), ("a,b", "\"a,b\""), ("-1\"", "\"'-1\"\"\""), ("@x", "'@x")]
-        {
+        for (cell, expected) in [
+            ("a", "a"),
+            ("=cmd()", "'=cmd()"),
+            ("a,b", "\"a,b\""),
+            ("-1\"", "\"'-1\"\"\""),
+            ("@x", "'@x"),
+        ] {
             assert_eq!(super::quoted(cell), expected);
         }
     }

@@ -34,9 +34,8 @@ pub(crate) fn run(matches: &ArgMatches, args: &ArgMatches, out: &Out) -> Done {
     options.range = part.clone();
     let report = verify(&RealDisk, &dir, &options, |_| {});
     let asked = asked(args, part.is_some());
-    let missing = |check: &&audit::Check| {
-        check.outcome == Outcome::NotChecked && asked.contains(&check.id)
-    };
+    let missing =
+        |check: &&audit::Check| check.outcome == Outcome::NotChecked && asked.contains(&check.id);
     let incomplete = report.checks.iter().any(|check| missing(&check));
     out.lines(&report.to_string());
     out.line(format!("by the keys in {from}"));
@@ -81,7 +80,8 @@ fn part(args: &ArgMatches, dir: &std::path::Path) -> Done<Option<Range<u64>>> {
 
 /// `A..B`, B not in it.
 pub(crate) fn range(text: &str) -> Done<Range<u64>> {
-    let parts = text.split_once("..").and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+    let parts =
+        text.split_once("..").and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
     match parts {
         Some((from, to)) if from <= to => Ok(from..to),
         _ => Err(Failure::usage(format!("{text:?} is not a range of records: A..B, B not in it"))),

@@ -78,7 +78,11 @@ fn config_command() -> Command {
 fn policy_command() -> Command {
     let explain = Command::new("explain")
         .about("What the policy says to a question: ACTION USER TARGET, or to a recorded DECISION")
-        .arg(word("question", "As connect alice 10.1.2.3:22, or D-...").num_args(1..=3).required(true))
+        .arg(
+            word("question", "As connect alice 10.1.2.3:22, or D-...")
+                .num_args(1..=3)
+                .required(true),
+        )
         .arg(flag("tls", "Encrypted, and the peer verified"))
         .arg(flag("no-tls", "Clear text, which is the default").conflicts_with("tls"))
         .arg(flag("unverified", "Encrypted, and the peer not verified").conflicts_with("no-tls"))
@@ -93,11 +97,10 @@ fn policy_command() -> Command {
     Command::new("policy")
         .about("The policy")
         .subcommand_required(true)
-        .subcommand(
-            Command::new("check")
-                .about("Compile, validate, try the cases")
-                .arg(word("where", "A directory of *.cedar and *.cases, a version, active or draft [draft]")),
-        )
+        .subcommand(Command::new("check").about("Compile, validate, try the cases").arg(word(
+            "where",
+            "A directory of *.cedar and *.cases, a version, active or draft [draft]",
+        )))
         .subcommand(explain)
         .subcommand(
             Command::new("show")
@@ -136,7 +139,14 @@ fn grant_command() -> Command {
     let request = Command::new("request")
         .about("Ask for an exception")
         .arg(many("action", "WORD", "connect, listen, exec, relay ...").required(true))
-        .arg(many("to", "PLACE:PORTS", "As 10.1.2.0/24:22, db.example:*, [2001:db8::]/32:443, /run/x.sock").required(true))
+        .arg(
+            many(
+                "to",
+                "PLACE:PORTS",
+                "As 10.1.2.0/24:22, db.example:*, [2001:db8::]/32:443, /run/x.sock",
+            )
+            .required(true),
+        )
         .arg(text("for", "TIME", "How long, as 2h").required(true))
         .arg(text("from", "TIME", "From when [now]"))
         .arg(text("purpose", "TEXT", "Why").required(true))
@@ -144,7 +154,9 @@ fn grant_command() -> Command {
         .arg(text("user", "NAME", "For whom [you]"))
         .arg(text("group", "NAME", "For which group").conflicts_with("user"))
         .arg(many("protocol", "WORD", "tcp, udp, sctp, unix, vsock [all]"))
-        .arg(text("uses", "N", "How often [any number]").value_parser(value_parser!(u32).range(1..)))
+        .arg(
+            text("uses", "N", "How often [any number]").value_parser(value_parser!(u32).range(1..)),
+        )
         .arg(flag("cleartext", "Also in clear text"))
         .arg(flag("unverified", "Also when the peer is not verified"))
         .arg(flag("exec", "Also running programs"));
@@ -159,7 +171,11 @@ fn grant_command() -> Command {
             Command::new("list")
                 .about("The grants")
                 .arg(flag("mine", "Asked for by you or for you"))
-                .arg(text("status", "WORD", "requested, active, rejected, expired, revoked, exhausted")),
+                .arg(text(
+                    "status",
+                    "WORD",
+                    "requested, active, rejected, expired, revoked, exhausted",
+                )),
         )
 }
 
@@ -191,9 +207,11 @@ fn audit_command() -> Command {
                 .arg(path("against", "FILE", "A checkpoint kept outside").action(ArgAction::Append))
                 .arg(keys()),
         )
-        .subcommand(
-            Command::new("checkpoint").about("The newest checkpoint").arg(path("save", "FILE", "Write it there")),
-        )
+        .subcommand(Command::new("checkpoint").about("The newest checkpoint").arg(path(
+            "save",
+            "FILE",
+            "Write it there",
+        )))
         .subcommand(
             Command::new("prove")
                 .about("A proof that an event is in the log, on standard output")
@@ -211,7 +229,9 @@ fn audit_command() -> Command {
             Command::new("tail")
                 .about("The newest records")
                 .arg(flag("follow", "Go on as they come").short('f'))
-                .arg(text("lines", "N", "How many [20]").short('n').value_parser(value_parser!(u32)))
+                .arg(
+                    text("lines", "N", "How many [20]").short('n').value_parser(value_parser!(u32)),
+                )
                 .arg(text("type", "TYPE", "Of this type, or group.*"))
                 .arg(text("user", "NAME", "By this user")),
         )
@@ -231,7 +251,9 @@ fn audit_command() -> Command {
 
 fn bench_command() -> Command {
     let number = |name: &'static str, default: &'static str, help: &'static str| {
-        text(name, "N", help).default_value(default).value_parser(value_parser!(u32).range(1..=10_000_000))
+        text(name, "N", help)
+            .default_value(default)
+            .value_parser(value_parser!(u32).range(1..=10_000_000))
     };
     Command::new("bench").about("Measure what is promised").subcommand_required(true).subcommand(
         Command::new("policy")

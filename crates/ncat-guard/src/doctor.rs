@@ -22,7 +22,8 @@ const DESCRIPTORS_MIN: u64 = 1024;
 type Finding = (&'static str, Result<String, String>);
 
 pub(crate) fn run(site: &Site, out: &Out) -> Done {
-    let mut findings: Vec<Finding> = vec![("key", key(site)), ("database", database(site)), ("policy", policy(site))];
+    let mut findings: Vec<Finding> =
+        vec![("key", key(site)), ("database", database(site)), ("policy", policy(site))];
     findings.push(("journal", journal(site)));
     findings.push(("log", log(site)));
     findings.push(("disk space", space(site)));
@@ -43,7 +44,10 @@ pub(crate) fn run(site: &Site, out: &Out) -> Done {
         let text = found.as_ref().unwrap_or_else(|text| text);
         json!({"name": name, "ok": found.is_ok(), "text": text})
     });
-    out.document("doctor", json!({"ok": bad == 0, "level": level, "checks": told.collect::<Vec<_>>()}));
+    out.document(
+        "doctor",
+        json!({"ok": bad == 0, "level": level, "checks": told.collect::<Vec<_>>()}),
+    );
     Ok(if bad == 0 { Exit::Done } else { Exit::Unmet })
 }
 
@@ -52,7 +56,12 @@ fn key(site: &Site) -> Result<String, String> {
     let path = site.path("audit.signing_key_file");
     match key.verifier().name() == site.origin() {
         true => Ok(format!("{}, of the log {}", path.display(), site.origin())),
-        false => Err(format!("{}: of the log {}, not {}", path.display(), key.verifier().name(), site.origin())),
+        false => Err(format!(
+            "{}: of the log {}, not {}",
+            path.display(),
+            key.verifier().name(),
+            site.origin()
+        )),
     }
 }
 
@@ -80,7 +89,11 @@ fn policy(site: &Site) -> Result<String, String> {
     let store = site.store().map_err(|failure| failure.what)?;
     let in_force = rules_of::in_force(&store).map_err(|failure| failure.what)?;
     match in_force.engine.failing().first() {
-        None => Ok(format!("{} is in force, {} rules", in_force.version, in_force.engine.rules().count())),
+        None => Ok(format!(
+            "{} is in force, {} rules",
+            in_force.version,
+            in_force.engine.rules().count()
+        )),
         Some((case, came)) => Err(format!("case {} => {}, and {came} came", case.ask, case.expect)),
     }
 }
@@ -140,7 +153,9 @@ fn clock(site: &Site) -> Result<String, String> {
 fn descriptors() -> Result<String, String> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     match limit {
-        Some(limit) if limit < DESCRIPTORS_MIN => Err(format!("{limit} at most; {DESCRIPTORS_MIN} are wanted")),
+        Some(limit) if limit < DESCRIPTORS_MIN => {
+            Err(format!("{limit} at most; {DESCRIPTORS_MIN} are wanted"))
+        }
         Some(limit) => Ok(format!("{limit} at most")),
         None => Ok("no limit".into()),
     }
@@ -154,15 +169,20 @@ fn descriptors() -> Result<String, String> {
 fn networks(site: &Site) -> Result<String, String> {
     let path = site.path("network_policies.authorized_networks_file");
     let list = Authorized::read(Path::new(&path));
-    let name = |name: &str| site.config.nets(&format!("network_policies.named_networks.{name}.cidrs"));
+    let name =
+        |name: &str| site.config.nets(&format!("network_policies.named_networks.{name}.cidrs"));
     let unknown = list.lines.iter().find_map(|line| match &line.what {
-        config::authorized::Named::Name(known) if name(known).is_empty() => Some((line.number, known)),
+        config::authorized::Named::Name(known) if name(known).is_empty() => {
+            Some((line.number, known))
+        }
         _ => None,
     });
     match (list.problems.first(), unknown) {
         (Some((0, text)), _) => Err(format!("{} {text}", path.display())),
         (Some((line, text)), _) => Err(format!("{} line {line}: {text}", path.display())),
-        (None, Some((line, known))) => Err(format!("{} line {line}: no network is named {known}", path.display())),
+        (None, Some((line, known))) => {
+            Err(format!("{} line {line}: no network is named {known}", path.display()))
+        }
         (None, None) => {
             let over = list.expired(site.now).count();
             Ok(format!("{} lines of authorized-networks.txt, {over} over", list.lines.len()))

@@ -73,9 +73,10 @@ impl From<audit::Error> for Failure {
     fn from(error: audit::Error) -> Self {
         use audit::Error;
         let exit = match error {
-            Error::Damaged { .. } | Error::Format { .. } | Error::Rollback { .. } | Error::Signature(_) => {
-                Exit::Tampered
-            }
+            Error::Damaged { .. }
+            | Error::Format { .. }
+            | Error::Rollback { .. }
+            | Error::Signature(_) => Exit::Tampered,
             Error::Missing(_) => Exit::Usage,
             _ => Exit::Unrecorded,
         };

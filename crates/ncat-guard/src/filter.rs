@@ -39,7 +39,8 @@ impl Filter {
     /// Reads a search; `now` is what ages count from.
     pub(crate) fn parse(text: &str, now: i64) -> Result<Self, String> {
         let term = |word: &str| {
-            let (key, value) = word.split_once(':').ok_or_else(|| format!("{word:?} is not KEY:VALUE"))?;
+            let (key, value) =
+                word.split_once(':').ok_or_else(|| format!("{word:?} is not KEY:VALUE"))?;
             if value.is_empty() {
                 return Err(format!("{key}: without a value"));
             }
@@ -60,7 +61,9 @@ impl Filter {
                 "session" => Term::Session(text),
                 "src" => Term::Source(text),
                 "id" => Term::Id(text),
-                "sev" => Term::Severity(value.parse().map_err(|_| format!("{value:?} is not a severity"))?),
+                "sev" => Term::Severity(
+                    value.parse().map_err(|_| format!("{value:?} is not a severity"))?,
+                ),
                 "since" => Term::Since(moment()?),
                 "until" => Term::Until(moment()?),
                 _ => return Err(format!("unknown key {key:?}: {KEYS}")),
@@ -96,7 +99,9 @@ fn holds(term: &Term, record: &Record) -> bool {
             None => leaf.kind == *kind,
         },
         Term::User(user) => detail("user") == Some(user) || asked_by(record) == Some(user),
-        Term::Dest(dest) => detail("dest").is_some_and(|text| text == dest || host_of(text) == *dest),
+        Term::Dest(dest) => {
+            detail("dest").is_some_and(|text| text == dest || host_of(text) == *dest)
+        }
         Term::DestNet(net) => {
             let addr = detail("dest").and_then(|text| host_of(text).parse::<IpAddr>().ok());
             addr.is_some_and(|addr| net.contains(&address::normal(addr).0))

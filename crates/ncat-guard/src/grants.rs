@@ -67,7 +67,10 @@ fn wanted(site: &Site, args: &ArgMatches) -> Done<Grant> {
     }
     let subject = match text("group") {
         Some(group) => Subject::Group(group),
-        None => text("user").unwrap_or_else(|| site.user.name.clone()).parse().map_err(usage("--user"))?,
+        None => text("user")
+            .unwrap_or_else(|| site.user.name.clone())
+            .parse()
+            .map_err(usage("--user"))?,
     };
     let transports = many("protocol").map(|word| word.parse()).collect::<Result<Vec<_>, _>>();
     let purpose = text("purpose").unwrap_or_default();
@@ -118,7 +121,8 @@ pub(crate) fn decide(site: &Site, args: &ArgMatches, verb: Verb, out: &Out) -> D
     let store = site.store()?;
     let id = args.get_one::<String>("id").map_or("", String::as_str);
     let reason = args.get_one::<String>("reason").map_or("", String::as_str);
-    let grant = store.grant(id)?.ok_or_else(|| Failure::usage(format!("there is no grant {id}")))?;
+    let grant =
+        store.grant(id)?.ok_or_else(|| Failure::usage(format!("there is no grant {id}")))?;
     let (kind, from, to) = verb.parts();
     let status = grant.status_at(site.now);
     if status != from {
@@ -131,9 +135,16 @@ pub(crate) fn decide(site: &Site, args: &ArgMatches, verb: Verb, out: &Out) -> D
     let mut recorder = site.recorder()?;
     recorder.record(site, &store, event(kind, &grant, Some(reason)))?;
     if !store.decide_grant(id, from, to, &site.user.name, reason)? {
-        recorder.record(site, &store, Draft { outcome: Some("failed".into()), ..event(kind, &grant, None) })?;
+        recorder.record(
+            site,
+            &store,
+            Draft { outcome: Some("failed".into()), ..event(kind, &grant, None) },
+        )?;
         recorder.sequence()?;
-        return Err(Failure::new(Exit::Unmet, format!("grant {id} was decided by somebody else meanwhile")));
+        return Err(Failure::new(
+            Exit::Unmet,
+            format!("grant {id} was decided by somebody else meanwhile"),
+        ));
     }
     recorder.sequence()?;
     let grant = store.grant(id)?.unwrap_or(grant);
@@ -161,16 +172,23 @@ fn may_approve(store: &Store, site: &Site, grant: &Grant) -> Done<()> {
 pub(crate) fn list(site: &Site, args: &ArgMatches, out: &Out) -> Done {
     let store = site.store()?;
     let mine = |grant: &Grant| {
-        grant.requested_by == site.user.name || grant.subject == Subject::User(site.user.name.clone())
+        grant.requested_by == site.user.name
+            || grant.subject == Subject::User(site.user.name.clone())
     };
     let status = args.get_one::<String>("status").map(|word| word.parse::<Status>()).transpose();
     let status = status.map_err(Failure::usage)?;
     let mut grants = store.grants()?;
     grants.retain(|grant| {
-        (!args.get_flag("mine") || mine(grant)) && status.is_none_or(|status| grant.status_at(site.now) == status)
+        (!args.get_flag("mine") || mine(grant))
+            && status.is_none_or(|status| grant.status_at(site.now) == status)
     });
     for grant in &grants {
-        out.line(format!("{}  {:<9}  {}", grant.id, grant.status_at(site.now).name(), summary(grant)));
+        out.line(format!(
+            "{}  {:<9}  {}",
+            grant.id,
+            grant.status_at(site.now).name(),
+            summary(grant)
+        ));
     }
     if grants.is_empty() {
         out.line("no grants");
@@ -200,7 +218,8 @@ fn summary(grant: &Grant) -> String {
         (grant.allow_exec, " with programs"),
     ];
     let extras: String = extras.iter().filter(|(on, _)| *on).map(|(_, words)| *words).collect();
-    let uses = grant.max_uses.map(|max| format!(", {} of {max} uses", grant.used)).unwrap_or_default();
+    let uses =
+        grant.max_uses.map(|max| format!(", {} of {max} uses", grant.used)).unwrap_or_default();
     format!(
         "{} {} {}:{ports}{extras} until {}{uses}, for {:?}",
         grant.subject,

@@ -18,7 +18,8 @@ use crate::store::Store;
 use crate::{record, rules_of};
 
 const STATE: &str = "/var/lib/ncat-guard";
-const AUTHORIZED: &str = "# Networks that may be tested and scanned: one a line, then key=value words.
+const AUTHORIZED: &str =
+    "# Networks that may be tested and scanned: one a line, then key=value words.
 #   10.1.2.0/24 until=2027-01-31 ports=80,443 rate=50/s owner=net-team ticket=CHG001234
 #   name:dmz
 ";
@@ -59,10 +60,15 @@ fn configuration(args: &ArgMatches, dir: &Path) -> Done<String> {
     let state = args.get_one::<PathBuf>("state").cloned().unwrap_or_else(|| STATE.into());
     let state = std::path::absolute(&state).map_err(|error| Failure::file(&state, error))?;
     let text = |path: &Path| {
-        let plain = path.to_str().filter(|path| {
-            path.chars().all(|c| c.is_alphanumeric() || "/._-@+~".contains(c))
-        });
-        let why = || Failure::usage(format!("{}: a directory with other characters than / . _ - @ + ~, letters and digits", path.display()));
+        let plain = path
+            .to_str()
+            .filter(|path| path.chars().all(|c| c.is_alphanumeric() || "/._-@+~".contains(c)));
+        let why = || {
+            Failure::usage(format!(
+                "{}: a directory with other characters than / . _ - @ + ~, letters and digits",
+                path.display()
+            ))
+        };
         plain.map(str::to_owned).ok_or_else(why)
     };
     let (state, dir) = (text(&state)?, text(dir)?);
@@ -77,7 +83,10 @@ fn configuration(args: &ArgMatches, dir: &Path) -> Done<String> {
     );
     let default = r#"organisation: {name: "Example Ltd", origin: "guard.example.com/log"}"#;
     debug_assert!(config::DEFAULTS.contains(default), "the line that is replaced");
-    Ok(config::DEFAULTS.replace(default, &organisation).replace(STATE, &state).replace(config::DIR, &dir))
+    Ok(config::DEFAULTS
+        .replace(default, &organisation)
+        .replace(STATE, &state)
+        .replace(config::DIR, &dir))
 }
 
 fn already(site: &Site) -> Option<String> {
@@ -158,9 +167,13 @@ fn told(site: &Site, file: &Path, made: bool, public: &str, out: &Out) {
     out.line(format!("configuration  {}{was}", file.display()));
     out.line(format!("database       {}", state.display()));
     out.line(format!("audit log      {}", site.log_dir().display()));
-    out.line("the log's public key, to be kept elsewhere (also in keys.txt beside the configuration):");
+    out.line(
+        "the log's public key, to be kept elsewhere (also in keys.txt beside the configuration):",
+    );
     out.line(format!("  0- {public}"));
-    out.line("next: ncat-guard config check; ncat-guard policy explain connect $USER 10.1.2.3:443 --tls");
+    out.line(
+        "next: ncat-guard config check; ncat-guard policy explain connect $USER 10.1.2.3:443 --tls",
+    );
 }
 
 fn make_dir(path: &Path, mode: u32) -> Done<()> {

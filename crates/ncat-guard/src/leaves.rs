@@ -52,9 +52,9 @@ impl Reader {
     /// Those from an index on.
     pub(crate) fn from(&self, first: u64) -> Done<impl Iterator<Item = Done<Record>> + '_> {
         let bundles = first / 256..self.size.div_ceil(256);
-        Ok(bundles.flat_map(|n| self.bundle(n)).filter(move |record| {
-            record.as_ref().map_or(true, |record| record.index >= first)
-        }))
+        Ok(bundles
+            .flat_map(|n| self.bundle(n))
+            .filter(move |record| record.as_ref().map_or(true, |record| record.index >= first)))
     }
 
     /// Newest first.
@@ -82,7 +82,12 @@ impl Reader {
                 Some(Slot::Kept { payload, .. }) => serde_json::from_slice(payload).ok(),
                 _ => None,
             };
-            records.push(Record { index, leaf: Leaf::parse(bytes)?, bytes: bytes.to_vec(), payload });
+            records.push(Record {
+                index,
+                leaf: Leaf::parse(bytes)?,
+                bytes: bytes.to_vec(),
+                payload,
+            });
         }
         Ok(records)
     }

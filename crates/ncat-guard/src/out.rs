@@ -64,7 +64,10 @@ impl Out {
             told("  this is a mistake in ncat-guard; please report it");
         }
         let code = failure.exit as u8;
-        self.document("error", json!({"error": failure.what, "lines": failure.lines, "exit": code}));
+        self.document(
+            "error",
+            json!({"error": failure.what, "lines": failure.lines, "exit": code}),
+        );
     }
 }
 

@@ -19,8 +19,9 @@ pub(crate) fn run(args: &ArgMatches, out: &Out) -> Done {
     let number = |name: &str| args.get_one::<u32>(name).copied().unwrap_or(1);
     let (rules, entries, count) = (number("rules"), number("entries"), number("count").max(100));
     let begun = Instant::now();
-    let engine = Engine::new(bundle(rules, entries)).map_err(|mistakes| {
-        Failure { lines: mistakes, ..Failure::new(Exit::Internal, "the bench's policy") }
+    let engine = Engine::new(bundle(rules, entries)).map_err(|mistakes| Failure {
+        lines: mistakes,
+        ..Failure::new(Exit::Internal, "the bench's policy")
     })?;
     let compiled = begun.elapsed();
     let rules = engine.rules().count();
@@ -38,7 +39,9 @@ pub(crate) fn run(args: &ArgMatches, out: &Out) -> Done {
     let (p50, p99, most) = (at(50), at(99), at(100));
     let held = p99 <= P99_MAX;
     out.line(format!("{rules} rules, {entries} list entries, compiled in {compiled:.1?}"));
-    out.line(format!("{count} decisions, {permits} permitted: p50 {p50:.1?}, p99 {p99:.1?}, longest {most:.1?}"));
+    out.line(format!(
+        "{count} decisions, {permits} permitted: p50 {p50:.1?}, p99 {p99:.1?}, longest {most:.1?}"
+    ));
     out.line(format!("p99 at most {P99_MAX:?}: {}", if held { "yes" } else { "NO" }));
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     out.document(
@@ -81,7 +84,9 @@ fn bundle(rules: u32, entries: u32) -> Bundle {
 /// Listed and unlisted, permitted and denied.
 fn question(number: u32) -> Question {
     let addr = match number % 3 {
-        0 => Ipv4Addr::from(u32::from(Ipv4Addr::new(11, 0, 0, 0)) + number.wrapping_mul(7) % 300_000),
+        0 => {
+            Ipv4Addr::from(u32::from(Ipv4Addr::new(11, 0, 0, 0)) + number.wrapping_mul(7) % 300_000)
+        }
         1 => Ipv4Addr::new(10, 1, (number >> 8) as u8, number as u8),
         _ => Ipv4Addr::new(203, 0, 113, number as u8),
     };

@@ -33,10 +33,11 @@ pub(crate) fn run(site: &Site, args: &ArgMatches, out: &Out) -> Done {
                 (question, answer)
             });
             let answers: Vec<(Question, Answer)> = answers.collect();
-            if args.get_flag("record") {
-                record(site, &store, &in_force, &answers)?;
-            }
-            told(&answers, &in_force, out);
+            let ids = match args.get_flag("record") {
+                true => record(site, &store, &in_force, &answers)?,
+                false => Vec::new(),
+            };
+            told(&answers, &in_force, &ids, out);
             let any = answers.iter().any(|(_, answer)| answer.goes_on());
             Ok(if any { Exit::Done } else { Exit::Denied })
         }
@@ -67,7 +68,8 @@ fn questions(
         (true, _) => Tls::Verified,
         _ => Tls::Clear,
     };
-    let transport = text("protocol").map(|word| word.parse()).transpose().map_err(Failure::usage)?;
+    let transport =
+        text("protocol").map(|word| word.parse()).transpose().map_err(Failure::usage)?;
     let targets = target::targets(place, act, !args.get_flag("no-lookup"))?;
     let question = |target: Target| {
         let mut question = Question::new(who.clone(), act, target, at.unwrap_or(site.now));
@@ -79,16 +81,23 @@ fn questions(
     Ok(targets.into_iter().map(question).collect())
 }
 
-fn told(answers: &[(Question, Answer)], in_force: &InForce, out: &Out) {
+fn told(answers: &[(Question, Answer)], in_force: &InForce, ids: &[String], out: &Out) {
     let heading = format!("policy {}, level {LEVEL}", in_force.version);
     for (question, answer) in answers {
         show(question, answer, &heading, out);
     }
+    for id in ids {
+        out.line(format!("recorded as D-{id}"));
+    }
+    let ids: Vec<String> = ids.iter().map(|id| format!("D-{id}")).collect();
     let decisions: Vec<Value> = answers
         .iter()
         .map(|(question, answer)| json!({"question": question, "answer": answer, "goes_on": answer.goes_on()}))
         .collect();
-    out.document("explain", json!({"policy": in_force.version, "level": LEVEL, "decisions": decisions}));
+    out.document(
+        "explain",
+        json!({"policy": in_force.version, "level": LEVEL, "decisions": decisions, "recorded": ids}),
+    );
 }
 
 /// An answer for people.
@@ -111,7 +120,8 @@ pub(crate) fn show(question: &Question, answer: &Answer, heading: &str, out: &Ou
     }
     for Advice { text, command, exact } in &answer.advice {
         let hedge = if *exact { "" } else { " (as far as hand-written rules can be foreseen)" };
-        let command = command.as_ref().map(|command| format!("   -> {command}")).unwrap_or_default();
+        let command =
+            command.as_ref().map(|command| format!("   -> {command}")).unwrap_or_default();
         out.line(format!("  would be permitted by: {text}{hedge}{command}"));
     }
     if !answer.permit && answer.advice.is_empty() {
@@ -134,12 +144,19 @@ pub(crate) fn show(question: &Question, answer: &Answer, heading: &str, out: &Ou
 }
 
 /// Writes the decisions down as an operation's would be.
-fn record(site: &Site, store: &Store, in_force: &InForce, answers: &[(Question, Answer)]) -> Done<()> {
+fn record(
+    site: &Site,
+    store: &Store,
+    in_force: &InForce,
+    answers: &[(Question, Answer)],
+) -> Done<Vec<String>> {
     let mut recorder = site.recorder()?;
+    let mut receipts = Vec::new();
     for (question, answer) in answers {
-        recorder.record(site, store, event(question, answer, in_force.version)?)?;
+        receipts.push(recorder.record(site, store, event(question, answer, in_force.version)?)?);
     }
-    recorder.sequence()
+    recorder.sequence()?;
+    recorder.ids(&receipts)
 }
 
 fn event(question: &Question, answer: &Answer, version: i64) -> Done<Draft> {
@@ -148,7 +165,8 @@ fn event(question: &Question, answer: &Answer, version: i64) -> Done<Draft> {
         (false, true) => "decision.deny",
         (false, false) => "decision.simulated_deny",
     };
-    let payload = json!({"question": question, "answer": answer, "dest": question.target.to_string()});
+    let payload =
+        json!({"question": question, "answer": answer, "dest": question.target.to_string()});
     let rules = answer.reasons.iter().filter_map(|reason| reason.rule.as_deref());
     let x = vec![
         ("policy".to_owned(), Json::from(version)),
@@ -170,14 +188,21 @@ fn recorded(site: &Site, store: &Store, id: &str, out: &Out) -> Done {
             record.leaf.kind.starts_with("decision.") && record.leaf.id.starts_with(wanted)
         })
     });
-    let record = found.ok_or_else(|| Failure::usage(format!("there is no decision {id} in the log")))??;
+    let record =
+        found.ok_or_else(|| Failure::usage(format!("there is no decision {id} in the log")))??;
     let payload = record.payload.ok_or_else(|| Failure::usage("its details were erased"))?;
     let part = |name: &str| payload.get(name).cloned().unwrap_or_default();
-    let wrong = |error: serde_json::Error| Failure::new(Exit::Tampered, format!("decision {id}: {error}"));
+    let wrong =
+        |error: serde_json::Error| Failure::new(Exit::Tampered, format!("decision {id}: {error}"));
     let question: Question = serde_json::from_value(part("question")).map_err(wrong)?;
     let answer: Answer = serde_json::from_value(part("answer")).map_err(wrong)?;
     let version = record.leaf.extra("policy").and_then(Json::as_int).unwrap_or(0);
-    show(&question, &answer, &format!("policy {version}, recorded {}", time::format(record.leaf.at)), out);
+    show(
+        &question,
+        &answer,
+        &format!("policy {version}, recorded {}", time::format(record.leaf.at)),
+        out,
+    );
     let again = match store.policy(version)? {
         Some(stored) => {
             let engine = rules_of::compiled(stored.bundle)?;

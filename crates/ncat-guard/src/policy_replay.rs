@@ -17,10 +17,12 @@ pub(crate) fn run(site: &Site, args: &ArgMatches, out: &Out) -> Done {
     let name = args.get_one::<String>("bundle").map_or("draft", String::as_str);
     let engine = rules_of::compiled(rules_of::named(site, &store, name)?)?;
     let since = args.get_one::<String>("since").map_or("30d", String::as_str);
-    let since = Period::parse(since, None).map_err(|why| Failure::usage(format!("--since: {why}")))?;
+    let since =
+        Period::parse(since, None).map_err(|why| Failure::usage(format!("--since: {why}")))?;
     let since = site.now - since.micros();
     // How often a grant had been used then is not known; what used one may use it again.
-    let grants = store.grants()?.into_iter().map(|grant| Grant { used: 0, ..grant }).collect::<Vec<_>>();
+    let grants =
+        store.grants()?.into_iter().map(|grant| Grant { used: 0, ..grant }).collect::<Vec<_>>();
     let mut counts = [0_u64; 4];
     let (mut changed, mut unreadable) = (Vec::new(), 0_u64);
     for record in Reader::open(site)?.all()? {
@@ -48,7 +50,9 @@ pub(crate) fn run(site: &Site, args: &ArgMatches, out: &Out) -> Done {
         counts.iter().sum::<u64>()
     ));
     if unreadable > 0 {
-        out.line(format!("{unreadable} more were erased or have another form, and were not asked again"));
+        out.line(format!(
+            "{unreadable} more were erased or have another form, and were not asked again"
+        ));
     }
     let counts = json!({"permit_permit": kept, "permit_deny": lost, "deny_permit": won, "deny_deny": denied});
     out.document(

@@ -44,7 +44,10 @@ pub(crate) fn check(site: &Site, args: &ArgMatches, out: &Out) -> Done {
         .map(|(case, came)| json!({"ask": case.ask, "expect": case.expect, "came": came}))
         .collect();
     let ok = failing.is_empty();
-    out.document("policy-check", json!({"ok": ok, "rules": rules, "cases": cases, "failing": told}));
+    out.document(
+        "policy-check",
+        json!({"ok": ok, "rules": rules, "cases": cases, "failing": told}),
+    );
     out.line(format!("{rules} rules; {cases} cases, {} failing", failing.len()));
     Ok(if ok { Exit::Done } else { Exit::Unmet })
 }
@@ -70,7 +73,8 @@ pub(crate) fn simulate(site: &Site, args: &ArgMatches, out: &Out) -> Done {
 fn put(site: &Site, bundle: Bundle, note: &str, out: &Out) -> Done {
     let engine = rules_of::compiled(bundle)?;
     if let Some((case, came)) = engine.failing().first() {
-        let what = format!("a case does not hold: {} => {}, and {came} came", case.ask, case.expect);
+        let what =
+            format!("a case does not hold: {} => {}, and {came} came", case.ask, case.expect);
         return Err(Failure::new(Exit::Unmet, what).line("nothing was changed"));
     }
     let mut store = site.store()?;
@@ -81,7 +85,8 @@ fn put(site: &Site, bundle: Bundle, note: &str, out: &Out) -> Done {
     let version = store.next_policy()?;
     let mut recorder = site.recorder()?;
     let text = before.map(|before| pretty(&before.bundle)).unwrap_or_default();
-    let changed = diff(&text, &pretty(engine.bundle())).into_iter().filter(|line| !line.starts_with(' '));
+    let changed =
+        diff(&text, &pretty(engine.bundle())).into_iter().filter(|line| !line.starts_with(' '));
     let changed = Json::List(changed.map(Json::from).collect());
     for kind in ["policy.store", "policy.activate"] {
         let mut draft = Draft::of(kind);
@@ -105,21 +110,30 @@ pub(crate) fn show(site: &Site, args: &ArgMatches, out: &Out) -> Done {
     let engine = rules_of::compiled(bundle)?;
     if args.get_flag("cedar") {
         for rule in engine.rules() {
-            out.lines(&format!("// {}", rule.file.as_deref().unwrap_or("compiled from the settings")));
+            out.lines(&format!(
+                "// {}",
+                rule.file.as_deref().unwrap_or("compiled from the settings")
+            ));
             out.lines(&rule.text);
             out.line("");
         }
     } else {
         if let Some(active) = store.active_policy()?.filter(|_| name == "active") {
             let at = time::format(active.activated_at);
-            out.line(format!("policy {}, by {} at {at}: {}", active.version, active.author, active.note));
+            out.line(format!(
+                "policy {}, by {} at {at}: {}",
+                active.version, active.author, active.note
+            ));
             out.line(format!("sha256 {}", active.sha256));
             if active.bundle != rules_of::draft(site)? {
-                out.note("the configuration makes another policy: ncat-guard policy diff active draft");
+                out.note(
+                    "the configuration makes another policy: ncat-guard policy diff active draft",
+                );
             }
         }
         for rule in engine.rules() {
-            let effect = rule.code.as_ref().map_or("permit".to_owned(), |code| format!("forbid {code}"));
+            let effect =
+                rule.code.as_ref().map_or("permit".to_owned(), |code| format!("forbid {code}"));
             let trial = if rule.simulated { " (on trial)" } else { "" };
             out.line(format!("{:<22} {effect:<28} {}{trial}", rule.id, rule.reason));
         }

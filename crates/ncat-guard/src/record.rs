@@ -7,9 +7,13 @@ use std::time::{Duration, Instant};
 
 use audit::json::Json;
 use audit::{
-    Clock, Disk, Draft, Error, Hash, Journal, JournalOptions, Leaf, Log, RealDisk, Receipt, Signer, Stamp,
+    Clock, Disk, Draft, Error, Hash, Journal, JournalOptions, Leaf, Log, RealDisk, Receipt, Signer,
+    Stamp,
 };
 
+use config::{Origin, Setting};
+
+use crate::diff::diff;
 use crate::exit::{Done, Exit, Failure};
 use crate::site::{Site, now};
 use crate::store::Store;
@@ -18,6 +22,8 @@ use crate::store::Store;
 const BUSY: Duration = Duration::from_secs(10);
 /// Bytes of records taken from the journal at a time.
 const BATCH_BYTES: usize = 4 << 20;
+/// The configuration at the last record, in the database.
+const CONFIGURATION: &str = "configuration";
 /// The source that this host's commands write as.
 pub(crate) const SOURCE: &str = "guard";
 
@@ -47,8 +53,38 @@ impl Recorder {
 
     /// Records something done by the user of this command; returns when it is durable.
     pub(crate) fn record(&self, site: &Site, store: &Store, draft: Draft) -> Done<Receipt> {
+        self.note_configuration(site, store)?;
+        self.append(site, store, draft)
+    }
+
+    /// A configuration that is another than at the last record is recorded first, with what changed. What
+    /// one command was told by `--set` is its own and no change.
+    fn note_configuration(&self, site: &Site, store: &Store) -> Done<()> {
+        let own = |origin: &Origin| matches!(origin, Origin::CommandLine(option) if option.starts_with("--set"));
+        let settings = site.config.list();
+        if settings.iter().any(|(_, setting)| own(&setting.origin)) {
+            return Ok(());
+        }
+        // Secrets write themselves as <set>.
+        let line = |(path, setting): &(&str, &Setting)| format!("{path}: {}\n", setting.value);
+        let text: String = settings.iter().map(line).collect();
+        let before = store.meta(CONFIGURATION)?;
+        if before.as_deref() == Some(&text) {
+            return Ok(());
+        }
+        if let Some(before) = before {
+            let changed = diff(&before, &text).into_iter().filter(|line| !line.starts_with(' '));
+            let changed = Json::List(changed.map(Json::from).collect());
+            let payload = Some(Json::object([("diff", changed)]));
+            self.append(site, store, Draft { payload, ..Draft::of("config.change") })?;
+        }
+        store.set_meta(CONFIGURATION, &text)
+    }
+
+    fn append(&self, site: &Site, store: &Store, draft: Draft) -> Done<Receipt> {
         let principal = store.ensure_principal(&site.user.name, "host", site.now)?;
-        let user = [("user", Json::from(site.user.name.as_str())), ("identity", site.user.by.into())];
+        let user =
+            [("user", Json::from(site.user.name.as_str())), ("identity", site.user.by.into())];
         let user = user.map(|(key, value)| (key.to_owned(), value));
         let payload = match draft.payload {
             Some(Json::Object(members)) => Json::Object(user.into_iter().chain(members).collect()),
@@ -63,7 +99,10 @@ impl Recorder {
     pub(crate) fn sequence(&mut self) -> Done<()> {
         let (mut seq, hash) = self.reached()?;
         if seq > self.journal.head().seq {
-            let what = format!("the journal ends at record {}, and the log has {seq}", self.journal.head().seq);
+            let what = format!(
+                "the journal ends at record {}, and the log has {seq}",
+                self.journal.head().seq
+            );
             return Err(Failure::new(Exit::Tampered, what));
         }
         let mut expected = Some(hash);
@@ -72,7 +111,8 @@ impl Recorder {
             let Some(first) = entries.first() else { return Ok(()) };
             let leaf = first.check()?;
             if expected.take().is_some_and(|hash| hash != leaf.prev) {
-                let what = format!("record {} of the journal does not follow what the log has", leaf.seq);
+                let what =
+                    format!("record {} of the journal does not follow what the log has", leaf.seq);
                 return Err(Failure::new(Exit::Tampered, what));
             }
             self.log.append(&entries)?;
@@ -90,6 +130,22 @@ impl Recorder {
             }
         }
         Ok((0, Hash::ZERO))
+    }
+
+    /// The ids of records that were made here and have their place.
+    pub(crate) fn ids(&self, receipts: &[Receipt]) -> Done<Vec<String>> {
+        let mut ids = Vec::new();
+        let mut wanted = receipts.iter().rev().peekable();
+        for index in (0..self.log.checkpoint().size).rev() {
+            let Some(receipt) = wanted.peek() else { break };
+            let entry = self.log.entry(index)?;
+            if entry.hash() == receipt.hash {
+                ids.push(Leaf::parse(&entry.leaf)?.id);
+                wanted.next();
+            }
+        }
+        ids.reverse();
+        Ok(ids)
     }
 
     pub(crate) fn log(&mut self) -> &mut Log {

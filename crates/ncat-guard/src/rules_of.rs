@@ -47,7 +47,9 @@ pub(crate) fn files(dir: &Path) -> Done<(Vec<RuleFile>, Vec<Case>)> {
 
 fn text(path: &Path) -> Done<String> {
     let file = fs::File::open(path).map_err(|error| Failure::file(path, error))?;
-    if let Err(distrust) = config::trusted(&file, false).map_err(|error| Failure::file(path, error))? {
+    if let Err(distrust) =
+        config::trusted(&file, false).map_err(|error| Failure::file(path, error))?
+    {
         return Err(Failure::file(path, distrust));
     }
     std::io::read_to_string(file.take(RULES_BYTES_MAX)).map_err(|error| Failure::file(path, error))
@@ -111,9 +113,9 @@ pub(crate) fn compiled(bundle: Bundle) -> Done<Engine> {
 
 /// The stored policy that is in force.
 pub(crate) fn active(store: &Store) -> Done<Version> {
-    store.active_policy()?.ok_or_else(|| {
-        Failure::usage("no policy is active").hint("ncat-guard policy activate")
-    })
+    store
+        .active_policy()?
+        .ok_or_else(|| Failure::usage("no policy is active").hint("ncat-guard policy activate"))
 }
 
 /// The same, ready to decide.

@@ -87,7 +87,8 @@ impl Store {
     }
 
     pub(crate) fn set_meta(&self, key: &str, value: &str) -> Done<()> {
-        let query = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
+        let query =
+            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
         self.db.execute(query, [key, value])?;
         Ok(())
     }
@@ -96,16 +97,25 @@ impl Store {
         let query = "SELECT name, status, pseudonym FROM principal WHERE name = ?1";
         let row = |row: &rusqlite::Row<'_>| {
             let status: String = row.get(1)?;
-            Ok(Principal { name: row.get(0)?, disabled: status != "active", pseudonym: row.get(2)? })
+            Ok(Principal {
+                name: row.get(0)?,
+                disabled: status != "active",
+                pseudonym: row.get(2)?,
+            })
         };
         Ok(self.db.query_row(query, [name], row).optional()?)
     }
 
     pub(crate) fn principals(&self) -> Done<Vec<Principal>> {
-        let mut query = self.db.prepare("SELECT name, status, pseudonym FROM principal ORDER BY name")?;
+        let mut query =
+            self.db.prepare("SELECT name, status, pseudonym FROM principal ORDER BY name")?;
         let rows = query.query_map([], |row| {
             let status: String = row.get(1)?;
-            Ok(Principal { name: row.get(0)?, disabled: status != "active", pseudonym: row.get(2)? })
+            Ok(Principal {
+                name: row.get(0)?,
+                disabled: status != "active",
+                pseudonym: row.get(2)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -176,7 +186,14 @@ impl Store {
     }
 
     /// Stores a policy and puts it in force.
-    pub(crate) fn activate(&mut self, version: i64, bundle: &Bundle, author: &str, now: i64, note: &str) -> Done<()> {
+    pub(crate) fn activate(
+        &mut self,
+        version: i64,
+        bundle: &Bundle,
+        author: &str,
+        now: i64,
+        note: &str,
+    ) -> Done<()> {
         let data = bundle.to_json();
         let tx = self.db.transaction()?;
         tx.execute("UPDATE policy_bundle SET state = 'retired' WHERE state = 'active'", [])?;
@@ -244,7 +261,10 @@ mod tests {
         assert_eq!((active.version, active.bundle.security.simulate), (2, true));
         assert_eq!(store.policy(1).unwrap().unwrap().bundle, Bundle::default());
         assert!(store.policy(3).unwrap().is_none());
-        store.db.execute("UPDATE policy_bundle SET data = replace(data, 'true', 'false')", []).unwrap();
+        store
+            .db
+            .execute("UPDATE policy_bundle SET data = replace(data, 'true', 'false')", [])
+            .unwrap();
         assert_eq!(store.policy(1).unwrap_err().exit, Exit::Tampered);
     }
 

@@ -13,11 +13,14 @@ pub(crate) fn targets(text: &str, act: Act, look_up: bool) -> Done<Vec<Target>> 
     if text.starts_with('/') {
         // A path is what it leads to, if it leads anywhere yet.
         let path = std::fs::canonicalize(text).unwrap_or_else(|_| text.into());
-        let target = if act == Act::Exec { Target::Program { path } } else { Target::Unix { path } };
+        let target =
+            if act == Act::Exec { Target::Program { path } } else { Target::Unix { path } };
         return Ok(vec![target]);
     }
     if let Some((cid, port)) = text.strip_prefix("vsock:").and_then(|rest| rest.split_once(':')) {
-        let number = |text: &str| text.parse().map_err(|_| Failure::usage(format!("{text:?} is not a number")));
+        let number = |text: &str| {
+            text.parse().map_err(|_| Failure::usage(format!("{text:?} is not a number")))
+        };
         return Ok(vec![Target::Vsock { cid: number(cid)?, port: number(port)? }]);
     }
     let (host, port) = address::host_port(text).map_err(Failure::usage)?;
@@ -47,7 +50,8 @@ pub(crate) fn grant_place(text: &str) -> Result<(Place, Vec<(u16, u16)>), String
     if text.starts_with('/') {
         return Ok((text.parse()?, Vec::new()));
     }
-    let (place, ports) = text.rsplit_once(':').ok_or("no ports: PLACE:PORTS, as 10.1.2.0/24:22 or db.example:*")?;
+    let (place, ports) =
+        text.rsplit_once(':').ok_or("no ports: PLACE:PORTS, as 10.1.2.0/24:22 or db.example:*")?;
     if place.contains(':') && !place.starts_with('[') {
         return Err("IPv6 goes in brackets: [2001:db8::]/32:443".into());
     }

@@ -30,7 +30,8 @@ pub(crate) fn set_disabled(site: &Site, args: &ArgMatches, disabled: bool, out: 
     if store.principal(name)?.is_none() {
         return Err(Failure::usage(format!("{name} is not known; ncat-guard user list")));
     }
-    let (kind, word) = if disabled { ("user.disable", "disabled") } else { ("role.grant", "active") };
+    let (kind, word) =
+        if disabled { ("user.disable", "disabled") } else { ("role.grant", "active") };
     let mut recorder = site.recorder()?;
     recorder.record(site, &store, event(kind, name))?;
     store.set_disabled(name, disabled, site.now)?;
@@ -46,9 +47,9 @@ pub(crate) fn list(site: &Site, out: &Out) -> Done {
     for principal in &principals {
         out.line(format!("{:<9}{}", status(principal.disabled), principal.name));
     }
-    let users = principals.iter().map(|principal| {
-        json!({"name": principal.name, "status": status(principal.disabled)})
-    });
+    let users = principals
+        .iter()
+        .map(|principal| json!({"name": principal.name, "status": status(principal.disabled)}));
     out.document("users", json!({"users": users.collect::<Vec<_>>()}));
     Ok(Exit::Done)
 }
@@ -57,7 +58,9 @@ fn name(args: &ArgMatches) -> Done<&str> {
     let name = args.get_one::<String>("name").map_or("", String::as_str);
     let plain = |c: char| c.is_alphanumeric() || "._@:+-".contains(c);
     if name.is_empty() || name.len() > 128 || !name.chars().all(plain) {
-        return Err(Failure::usage(format!("{name:?} is not a name: letters, digits and . _ @ : + -")));
+        return Err(Failure::usage(format!(
+            "{name:?} is not a name: letters, digits and . _ @ : + -"
+        )));
     }
     Ok(name)
 }

@@ -25,7 +25,9 @@ pub(crate) fn why(
         }
         "sec.tls.required" => "connection is clear text".into(),
         "sec.tls.verify" => "encrypted, and the peer is not authenticated".into(),
-        "sec.listen.exposed" if facts.wildcard => "every address of this host would be bound".into(),
+        "sec.listen.exposed" if facts.wildcard => {
+            "every address of this host would be bound".into()
+        }
         "sec.listen.exposed" => format!("{} is not loopback", question.target),
         "sec.zone.bridge" => format!("one process would join the zones {}", zones()),
         "sec.ticket" => {
@@ -43,12 +45,16 @@ pub(crate) fn why(
 /// The reason where no rule speaks for it.
 pub(crate) fn not_allowed(question: &Question, facts: &Facts) -> Reason {
     let (code, text) = match &question.target {
-        Target::Name { name, .. } => {
-            (Code::NameUnresolved, format!("{name} is looked up elsewhere, and no rule permits the name"))
-        }
+        Target::Name { name, .. } => (
+            Code::NameUnresolved,
+            format!("{name} is looked up elsewhere, and no rule permits the name"),
+        ),
         Target::Inet { .. } => {
             let addr = facts.addr.map(|addr| addr.to_string()).unwrap_or_default();
-            (Code::NetNotAllowed, format!("{addr} is in no network that is allowed for {}", question.act))
+            (
+                Code::NetNotAllowed,
+                format!("{addr} is in no network that is allowed for {}", question.act),
+            )
         }
         target => (Code::NetNotAllowed, format!("no rule permits {} {target}", question.act)),
     };
@@ -132,7 +138,11 @@ fn by_grant(
     );
     let extras = [
         (cleartext && needs(Granted { cleartext: false, ..full }), "cleartext", "--cleartext"),
-        (unverified && needs(Granted { unverified: false, ..full }), "an unverified peer", "--unverified"),
+        (
+            unverified && needs(Granted { unverified: false, ..full }),
+            "an unverified peer",
+            "--unverified",
+        ),
         (relay && needs(Granted { relay: false, ..full }), "the relay action", "--action relay"),
         (exec && needs(Granted { exec: false, ..full }), "running programs", "--exec"),
     ];

@@ -154,7 +154,10 @@ impl Bundle {
 mod texts {
     use super::*;
 
-    pub(super) fn serialize<T: Display, S: Serializer>(items: &[T], to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        items: &[T],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.collect_seq(items.iter().map(ToString::to_string))
     }
 

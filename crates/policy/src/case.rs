@@ -39,7 +39,8 @@ pub fn ask(text: &str) -> Result<Question, String> {
             Some(("group", group)) => question.who.groups.push(group.to_owned()),
             Some(("host", host)) => question.who.host = Some(host.to_owned()),
             Some(("assurance", level)) => {
-                question.who.assurance = level.parse().map_err(|_| format!("{level:?} is no level"))?;
+                question.who.assurance =
+                    level.parse().map_err(|_| format!("{level:?} is no level"))?;
             }
             Some(("purpose", purpose)) => question.purpose = Some(purpose.to_owned()),
             Some(("ticket", ticket)) => question.ticket = Some(ticket.to_owned()),
@@ -58,7 +59,8 @@ pub fn ask(text: &str) -> Result<Question, String> {
 fn target(text: &str, act: Act) -> Result<(Target, Option<Transport>), String> {
     if text.starts_with('/') {
         let path = text.into();
-        let target = if act == Act::Exec { Target::Program { path } } else { Target::Unix { path } };
+        let target =
+            if act == Act::Exec { Target::Program { path } } else { Target::Unix { path } };
         return Ok((target, None));
     }
     if let Some((cid, port)) = text.strip_prefix("vsock:").and_then(|rest| rest.split_once(':')) {
@@ -101,7 +103,8 @@ impl Case {
     /// Every line that cannot be read.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, Vec<String>> {
         let lines = (1..).zip(text.lines());
-        let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.trim().starts_with('#'));
+        let lines =
+            lines.filter(|(_, line)| !line.trim().is_empty() && !line.trim().starts_with('#'));
         let (mut cases, mut mistakes) = (Vec::new(), Vec::new());
         for (number, line) in lines {
             match Self::parse(line) {

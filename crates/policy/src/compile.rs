@@ -35,7 +35,16 @@ fn permits(bundle: &Bundle, out: &mut String) {
     let with_listen = [TRAFFIC, &["listen"]].concat();
     let open = if isolated { TRAFFIC } else { &with_listen };
     let mut network = |id: &str, reason: &str, actions: &[&str]| {
-        rule(out, id, reason, None, "permit", actions, &format!("resource in Network::\"{id}\""), "");
+        rule(
+            out,
+            id,
+            reason,
+            None,
+            "permit",
+            actions,
+            &format!("resource in Network::\"{id}\""),
+            "",
+        );
     };
     network(RFC1918, "in network_policies.allowed_networks, a private network of RFC 1918", open);
     network(LISTED, "in network_policies.allowed_networks", open);
@@ -46,14 +55,32 @@ fn permits(bundle: &Bundle, out: &mut String) {
         network(LOOPBACK, "network_policies.allow_loopback", &with_listen);
     }
     let local = "when { resource.transport == \"unix\" }";
-    rule(out, "nw.allow.unix", "a Unix socket of this host", None, "permit", &with_listen, "resource", local);
+    rule(
+        out,
+        "nw.allow.unix",
+        "a Unix socket of this host",
+        None,
+        "permit",
+        &with_listen,
+        "resource",
+        local,
+    );
     if !isolated {
         let when = "when { context.wildcard }";
         let reason = "security_policies.network_isolation is off";
         rule(out, "nw.allow.wildcard", reason, None, "permit", &["listen"], "resource", when);
     }
     if bundle.security.exec == Exec::Allow {
-        rule(out, "sec.exec.allow", "security_policies.exec is allow", None, "permit", &["exec"], "resource", "");
+        rule(
+            out,
+            "sec.exec.allow",
+            "security_policies.exec is allow",
+            None,
+            "permit",
+            &["exec"],
+            "resource",
+            "",
+        );
     }
     let when = "when { context.grant.covers }";
     rule(out, "grant.cover", "a grant covers it", None, "permit", &[], "resource", when);
@@ -70,34 +97,76 @@ fn forbids(bundle: &Bundle, out: &mut String) {
     }
     if security.encryption_required {
         let when = "when { !context.encrypted && !resource.loopback && !resource.local } unless { context.grant.cleartext }";
-        forbid("sec.tls.required", "TLS_REQUIRED", "security_policies.encryption_required", CARRIES, when);
+        forbid(
+            "sec.tls.required",
+            "TLS_REQUIRED",
+            "security_policies.encryption_required",
+            CARRIES,
+            when,
+        );
     }
     if security.verify_certificates {
         let when = "when { context.encrypted && !context.authenticated && !resource.loopback && !resource.local } unless { context.grant.unverified }";
-        forbid("sec.tls.verify", "TLS_VERIFY_REQUIRED", "security_policies.verify_certificates", VERIFIES, when);
+        forbid(
+            "sec.tls.verify",
+            "TLS_VERIFY_REQUIRED",
+            "security_policies.verify_certificates",
+            VERIFIES,
+            when,
+        );
     }
     if security.network_isolation {
         let when = "when { !resource.loopback && !resource.local } unless { context.grant.covers }";
-        forbid("sec.listen.exposed", "LISTEN_EXPOSED", "security_policies.network_isolation", &["listen"], when);
+        forbid(
+            "sec.listen.exposed",
+            "LISTEN_EXPOSED",
+            "security_policies.network_isolation",
+            &["listen"],
+            when,
+        );
         let when = "when { context.zones_joined } unless { context.grant.relay }";
         let all = [TRAFFIC, &["listen", "relay"]].concat();
         forbid("sec.zone.bridge", "ZONE_BRIDGE", "security_policies.network_isolation", &all, when);
     }
     let when = "when { context.routed } unless { context.grant.relay }";
-    forbid("sec.route", "APPROVAL_REQUIRED", "choosing a packet's way or source needs the relay action", DIALS, when);
+    forbid(
+        "sec.route",
+        "APPROVAL_REQUIRED",
+        "choosing a packet's way or source needs the relay action",
+        DIALS,
+        when,
+    );
     match security.exec {
         Exec::Allow => {}
         Exec::Granted => {
             let when = "unless { context.grant.exec }";
-            forbid("sec.exec.granted", "EXEC_FORBIDDEN", "security_policies.exec is granted", &["exec"], when);
+            forbid(
+                "sec.exec.granted",
+                "EXEC_FORBIDDEN",
+                "security_policies.exec is granted",
+                &["exec"],
+                when,
+            );
         }
         Exec::Deny => {
-            forbid("sec.exec.deny", "EXEC_FORBIDDEN", "security_policies.exec is deny", &["exec"], "");
+            forbid(
+                "sec.exec.deny",
+                "EXEC_FORBIDDEN",
+                "security_policies.exec is deny",
+                &["exec"],
+                "",
+            );
         }
     }
     if security.purpose_required {
         let when = "when { !context.purpose_stated }";
-        forbid("sec.purpose", "PURPOSE_REQUIRED", "security_policies.purpose_required", CHOSEN, when);
+        forbid(
+            "sec.purpose",
+            "PURPOSE_REQUIRED",
+            "security_policies.purpose_required",
+            CHOSEN,
+            when,
+        );
     }
     if security.ticket_pattern.is_some() {
         let when = "when { !context.ticket_valid }";
@@ -117,7 +186,8 @@ fn rule(
     condition: &str,
 ) {
     let code = code.map(|code| format!("@code(\"{code}\")\n")).unwrap_or_default();
-    let actions: Vec<String> = actions.iter().map(|action| format!("Action::\"{action}\"")).collect();
+    let actions: Vec<String> =
+        actions.iter().map(|action| format!("Action::\"{action}\"")).collect();
     let action = match &actions[..] {
         [] => "action".to_owned(),
         [one] => format!("action == {one}"),

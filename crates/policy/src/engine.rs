@@ -116,8 +116,11 @@ impl Engine {
         let mut verdict = self.judge(question, &facts);
         let mut used = None;
         if !verdict.is_permit() {
-            let about = grants.iter().filter(|grant| grant.status_at(question.at) == Status::Active);
-            for grant in about.filter(|grant| grant.is_about(question, question.act)).take(GRANTS_MAX) {
+            let about =
+                grants.iter().filter(|grant| grant.status_at(question.at) == Status::Active);
+            for grant in
+                about.filter(|grant| grant.is_about(question, question.act)).take(GRANTS_MAX)
+            {
                 let with = Facts { grant: Granted::by(grant, question), ..facts.clone() };
                 let other = self.judge(question, &with);
                 if other.is_permit() {
@@ -189,7 +192,9 @@ impl Engine {
             let (code, rule) = (Code::PolicyError, Some(id.clone()));
             reasons.push(Reason { code, rule, text: why.clone(), simulated: !denies });
         }
-        let said = reasons.iter().any(|reason| reason.code == Code::ListenExposed || reason.code == Code::ExecForbidden);
+        let said = reasons
+            .iter()
+            .any(|reason| reason.code == Code::ListenExposed || reason.code == Code::ExecForbidden);
         if verdict.permits.is_empty() && !said {
             reasons.push(advise::not_allowed(question, facts));
         }
@@ -221,9 +226,14 @@ impl Engine {
             let response = self.authorizer.is_authorized(&request, set, &entities);
             for error in response.diagnostics().errors() {
                 let AuthorizationError::PolicyEvaluationError(error) = error;
-                verdict.errors.push((error.policy_id().to_string(), error.inner().to_string(), denies));
+                verdict.errors.push((
+                    error.policy_id().to_string(),
+                    error.inner().to_string(),
+                    denies,
+                ));
             }
-            let mut ids: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
+            let mut ids: Vec<String> =
+                response.diagnostics().reason().map(ToString::to_string).collect();
             ids.sort_unstable_by_key(|id| self.rules.order.iter().position(|known| known == id));
             ids
         };
@@ -249,8 +259,7 @@ impl Engine {
         let (resource, id) = self.resource(question, facts)?;
         let context = context(question, facts)?;
         let action = uid(&types.action, question.act.name());
-        let request =
-            Request::new(user, action, id, context, Some(&self.schema)).map_err(words)?;
+        let request = Request::new(user, action, id, context, Some(&self.schema)).map_err(words)?;
         let entities = Entities::from_entities([principal, resource], None).map_err(words)?;
         Ok((request, entities))
     }
@@ -311,7 +320,8 @@ fn exhausted(question: &Question, grants: &[Grant]) -> Option<Reason> {
     let grant = grants.iter().find(|grant| {
         grant.status_at(question.at) == Status::Exhausted && grant.is_about(question, question.act)
     })?;
-    let text = format!("grant {} has been used {} times, as often as it may be", grant.id, grant.used);
+    let text =
+        format!("grant {} has been used {} times, as often as it may be", grant.id, grant.used);
     debug_assert_eq!(Code::GrantExhausted.stage(), Stage::Quota);
     Some(Reason { code: Code::GrantExhausted, rule: None, text, simulated: false })
 }

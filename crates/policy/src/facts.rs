@@ -95,7 +95,10 @@ impl Lists {
             let label = Label { name: name.as_str().into(), zone };
             named.cidrs.iter().map(move |net| (*net, label.clone()))
         });
-        let extra = nets.protected.iter().map(|net| (*net, "network_policies.protected_networks".to_owned()));
+        let extra = nets
+            .protected
+            .iter()
+            .map(|net| (*net, "network_policies.protected_networks".to_owned()));
         let ticket = bundle.security.ticket_pattern.as_deref().map(Regex::new).transpose();
         Ok(Self {
             networks: Prefixes::new(allowed.chain(fixed).chain(named)),
@@ -118,7 +121,10 @@ impl Lists {
         let networks: Vec<(IpNet, Label)> = addr.map_or_else(Vec::new, |addr| {
             self.networks.containing(addr).map(|(net, label)| (net, label.clone())).collect()
         });
-        let joined = question.joined.iter().flat_map(|addr| self.networks.containing(address::normal(*addr).0));
+        let joined = question
+            .joined
+            .iter()
+            .flat_map(|addr| self.networks.containing(address::normal(*addr).0));
         let zones = networks.iter().map(|(_, label)| label).chain(joined.map(|(_, label)| label));
         let zones = zones.filter_map(|label| label.zone.clone()).collect();
         let unspecified = addr.is_some_and(|addr| addr.is_unspecified());

@@ -1,7 +1,6 @@
 //! Grants: exceptions for a time, with who asked for them and who agreed.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use decision::{Act, Question, Target, Transport, address};
@@ -68,10 +67,13 @@ impl FromStr for Place {
             return Ok(Self::Path(text.to_owned()));
         }
         if let Some((addr, bits)) = text.split_once('/') {
-            let net: Option<IpNet> = format!("{}/{bits}", addr.trim_matches(['[', ']'])).parse().ok();
+            let net: Option<IpNet> =
+                format!("{}/{bits}", addr.trim_matches(['[', ']'])).parse().ok();
             return match net {
                 Some(net) if net.trunc() == net => Ok(Self::Net(net)),
-                Some(net) => Err(format!("{text:?} has bits beyond its length; {} is meant?", net.trunc())),
+                Some(net) => {
+                    Err(format!("{text:?} has bits beyond its length; {} is meant?", net.trunc()))
+                }
                 None => Err(format!("{text:?} is not a network")),
             };
         }
@@ -170,7 +172,9 @@ impl Grant {
     pub fn status_at(&self, at: i64) -> Status {
         match self.status {
             Status::Active | Status::Requested if at >= self.not_after => Status::Expired,
-            Status::Active if self.max_uses.is_some_and(|max| self.used >= max) => Status::Exhausted,
+            Status::Active if self.max_uses.is_some_and(|max| self.used >= max) => {
+                Status::Exhausted
+            }
             status => status,
         }
     }
@@ -185,7 +189,12 @@ impl Grant {
         let port = question.target.port();
         let port = self.ports.is_empty() || port.is_some_and(|port| self.names_port(port));
         let time = (self.not_before..self.not_after).contains(&question.at);
-        subject && time && transport && port && self.actions.contains(&act) && self.reaches(question)
+        subject
+            && time
+            && transport
+            && port
+            && self.actions.contains(&act)
+            && self.reaches(question)
     }
 
     /// Whether the port is named, and not only not excluded.
@@ -200,7 +209,7 @@ impl Grant {
                 // A listener is reached through the address it binds, so that one has to be named.
                 match question.act {
                     Act::Listen => *net == IpNet::from(addr),
-                    _ => net.contains(&IpAddr::from(addr)),
+                    _ => net.contains(&addr),
                 }
             }
             (Place::Name(name), Target::Name { name: asked, .. }) => {

@@ -54,13 +54,21 @@ impl Quotas {
         };
         let by_user = self.open_by.get(user).copied().unwrap_or(0);
         let limits = self.limits;
-        let full = |text: String| Err(Reason { code: Code::MaxConnections, rule: None, text, simulated: false });
+        let full = |text: String| {
+            Err(Reason { code: Code::MaxConnections, rule: None, text, simulated: false })
+        };
         if self.open >= limits.connections {
-            return full(format!("{} are open; network_policies.max_connections is {}", self.open, limits.connections));
+            return full(format!(
+                "{} are open; network_policies.max_connections is {}",
+                self.open, limits.connections
+            ));
         }
         if by_user >= limits.connections_per_user {
             let key = "network_policies.max_connections_per_user";
-            return full(format!("{by_user} of {user} are open; {key} is {}", limits.connections_per_user));
+            return full(format!(
+                "{by_user} of {user} are open; {key} is {}",
+                limits.connections_per_user
+            ));
         }
         if self.users.len() >= USERS_MAX {
             self.users.retain(|_, used| used.whole_at > question.at);
@@ -121,7 +129,10 @@ mod tests {
         assert!(quotas.take(&connect("a", 0)).is_ok());
         assert!(quotas.take(&connect("a", 0)).is_ok());
         let reason = quotas.take(&connect("a", 400_000)).unwrap_err();
-        assert_eq!((reason.code, &reason.text[..]), (Code::RateLimited, "connect by a; retry after 601 ms"));
+        assert_eq!(
+            (reason.code, &reason.text[..]),
+            (Code::RateLimited, "connect by a; retry after 601 ms")
+        );
         assert!(quotas.take(&connect("b", 400_000)).is_ok());
         assert!(quotas.take(&connect("a", 1_001_000)).is_ok());
         assert!(quotas.take(&connect("a", 1_001_000)).is_err());

@@ -57,7 +57,12 @@ impl Rules {
         }
         // The parser numbers them as they stand.
         let number = |policy: &&Policy| {
-            policy.id().to_string().trim_start_matches("policy").parse::<usize>().unwrap_or(usize::MAX)
+            policy
+                .id()
+                .to_string()
+                .trim_start_matches("policy")
+                .parse::<usize>()
+                .unwrap_or(usize::MAX)
         };
         let mut policies: Vec<&Policy> = set.policies().collect();
         policies.sort_by_key(number);
@@ -65,7 +70,8 @@ impl Rules {
             match self.checked(policy, name) {
                 Ok(rule) => self.put(policy, rule, mistakes),
                 Err(why) => {
-                    let id = policy.annotation("id").map(|id| format!(" ({id})")).unwrap_or_default();
+                    let id =
+                        policy.annotation("id").map(|id| format!(" ({id})")).unwrap_or_default();
                     mistakes.push(format!("{place}: rule {number}{id}: {why}"));
                 }
             }
@@ -83,14 +89,18 @@ impl Rules {
     }
 
     fn checked(&self, policy: &Policy, file: Option<&str>) -> Result<Rule, String> {
-        let told = |key: &str| policy.annotation(key).map(str::to_owned).filter(|text| !text.is_empty());
+        let told =
+            |key: &str| policy.annotation(key).map(str::to_owned).filter(|text| !text.is_empty());
         let id = told("id").ok_or("has no @id(\"...\")")?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if !id.bytes().all(plain) {
             return Err("its @id has other characters than letters, digits, . _ and -".into());
         }
         if file.is_some() && RESERVED.iter().any(|begin| id.starts_with(begin)) {
-            return Err(format!("ids that begin with {} are for compiled rules", RESERVED.join(", ")));
+            return Err(format!(
+                "ids that begin with {} are for compiled rules",
+                RESERVED.join(", ")
+            ));
         }
         if self.by_id.contains_key(&id) {
             return Err("another rule has this @id".into());
@@ -102,7 +112,8 @@ impl Rules {
             (Effect::Forbid, None) => return Err("a forbid has no @code(\"...\")".into()),
             (Effect::Forbid, Some(word)) => {
                 let code: Code = word.parse()?;
-                let allowed = matches!(code.stage(), Stage::Identity | Stage::Target | Stage::Rules);
+                let allowed =
+                    matches!(code.stage(), Stage::Identity | Stage::Target | Stage::Rules);
                 let own = !matches!(&code, Code::Rule(named) if *named != id);
                 if !allowed || !own {
                     return Err(format!("@code({word:?}) is not for a rule; RULE:{id} is"));

@@ -2,9 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use decision::{Act, Answer, Code, Question};
-use policy::{
-    Bundle, Case, Engine, Exec, Grant, Live, NamedNet, RuleFile, Status, ask,
-};
+use policy::{Bundle, Case, Engine, Exec, Grant, Live, NamedNet, RuleFile, Status, ask};
 
 fn engine(bundle: Bundle) -> Engine {
     Engine::new(bundle).unwrap()
@@ -22,7 +20,11 @@ fn answer(engine: &Engine, text: &str, grants: &[Grant]) -> Answer {
 
 /// `PERMIT`, or the codes that deny.
 fn word(answer: &Answer) -> String {
-    let codes = answer.reasons.iter().filter(|reason| !reason.simulated).map(|reason| reason.code.to_string());
+    let codes = answer
+        .reasons
+        .iter()
+        .filter(|reason| !reason.simulated)
+        .map(|reason| reason.code.to_string());
     if answer.permit { "PERMIT".into() } else { codes.collect::<Vec<_>>().join(" ") }
 }
 
@@ -66,7 +68,12 @@ fn a_wrong_case_fails() {
     let case = Case::parse("connect alice 10.1.2.3:22 verified => PERMIT").unwrap();
     let engine = engine(Bundle { cases: vec![case], ..Bundle::default() });
     assert_eq!(engine.failing()[0].1, "PORT_BLOCKED");
-    for wrong in ["connect alice 10.1.2.3:22", "fly alice 10.1.2.3:22 => PERMIT", "connect a b:1 => NONSENSE", "connect a b:1 =>"] {
+    for wrong in [
+        "connect alice 10.1.2.3:22",
+        "fly alice 10.1.2.3:22 => PERMIT",
+        "connect a b:1 => NONSENSE",
+        "connect a b:1 =>",
+    ] {
         assert!(Case::parse(wrong).is_err(), "{wrong}");
     }
 }
@@ -82,7 +89,11 @@ fn explain_names_values_rules_and_what_would_permit_it() {
     assert_eq!(
         told,
         [
-            ("PORT_BLOCKED".into(), "port 22 is in network_policies.blocked_ports [22, 23, 3389]", "nw.block.port"),
+            (
+                "PORT_BLOCKED".into(),
+                "port 22 is in network_policies.blocked_ports [22, 23, 3389]",
+                "nw.block.port"
+            ),
             ("TLS_REQUIRED".into(), "connection is clear text", "sec.tls.required"),
         ]
     );
@@ -92,7 +103,9 @@ fn explain_names_values_rules_and_what_would_permit_it() {
     assert_eq!(advice, ["a grant covering connect 10.1.2.3:22/tcp with cleartext"]);
     assert_eq!(
         answer.advice[0].command.as_deref(),
-        Some("ncat-guard grant request --action connect --to 10.1.2.3:22 --for 2h --purpose \"...\" --cleartext")
+        Some(
+            "ncat-guard grant request --action connect --to 10.1.2.3:22 --for 2h --purpose \"...\" --cleartext"
+        )
     );
 }
 
@@ -120,7 +133,11 @@ fn advice_is_true() {
         }
         if let Some(command) = answer.advice.iter().find_map(|advice| advice.command.as_deref()) {
             let question = ask(text).unwrap();
-            assert_eq!(word(&engine.ask(&question, &[from_command(command)], &Live::default())), "PERMIT", "{text}");
+            assert_eq!(
+                word(&engine.ask(&question, &[from_command(command)], &Live::default())),
+                "PERMIT",
+                "{text}"
+            );
         }
     }
 }
@@ -128,7 +145,14 @@ fn advice_is_true() {
 /// The grant that a command of the advice asks for, approved.
 fn from_command(command: &str) -> Grant {
     let words: Vec<&str> = command.split_whitespace().collect();
-    let after = |option: &str| words.iter().zip(&words[1..]).filter(|(word, _)| **word == option).map(|(_, value)| *value).collect::<Vec<_>>();
+    let after = |option: &str| {
+        words
+            .iter()
+            .zip(&words[1..])
+            .filter(|(word, _)| **word == option)
+            .map(|(_, value)| *value)
+            .collect::<Vec<_>>()
+    };
     let to = after("--to")[0];
     let (place, port) = to.rsplit_once(':').unwrap_or((to, "0"));
     let ports: Vec<u16> = port.parse().into_iter().filter(|port| *port > 0).collect();
@@ -144,11 +168,21 @@ fn from_command(command: &str) -> Grant {
 #[test]
 fn grants_cover_what_they_name_and_no_more() {
     let engine = engine(Bundle::default());
-    let asked = |text: &str, grant: &Grant| word(&answer(&engine, text, std::slice::from_ref(grant)));
+    let asked =
+        |text: &str, grant: &Grant| word(&answer(&engine, text, std::slice::from_ref(grant)));
     let ssh = grant("10.1.2.0/24", &[22]);
     assert_eq!(asked("connect alice 10.1.2.3:22 verified", &ssh), "PERMIT");
-    assert_eq!(answer(&engine, "connect alice 10.1.2.3:22 verified", &[ssh.clone()]).grant.as_deref(), Some("G-1"));
-    assert_eq!(answer(&engine, "connect alice 10.1.2.3:443 verified", &[ssh.clone()]).grant, None, "none was needed");
+    assert_eq!(
+        answer(&engine, "connect alice 10.1.2.3:22 verified", std::slice::from_ref(&ssh))
+            .grant
+            .as_deref(),
+        Some("G-1")
+    );
+    assert_eq!(
+        answer(&engine, "connect alice 10.1.2.3:443 verified", std::slice::from_ref(&ssh)).grant,
+        None,
+        "none was needed"
+    );
     for (text, expected) in [
         ("connect alice 10.1.3.3:22 verified", "PORT_BLOCKED"),
         ("connect alice 10.1.2.3:23 verified", "PORT_BLOCKED"),
@@ -162,12 +196,20 @@ fn grants_cover_what_they_name_and_no_more() {
     }
     let wide = grant("203.0.113.0/24", &[]);
     assert_eq!(asked("connect alice 203.0.113.1:443 verified", &wide), "PERMIT");
-    assert_eq!(asked("connect alice 203.0.113.1:22 verified", &wide), "PORT_BLOCKED", "a blocked port has to be named");
+    assert_eq!(
+        asked("connect alice 203.0.113.1:22 verified", &wide),
+        "PORT_BLOCKED",
+        "a blocked port has to be named"
+    );
     let never = grant("169.254.0.0/16", &[80]);
     assert_eq!(asked("connect alice 169.254.169.254:80 verified", &never), "PROTECTED_NETWORK");
     for status in [Status::Requested, Status::Revoked, Status::Rejected, Status::Expired] {
         let grant = Grant { status, ..ssh.clone() };
-        assert_eq!(asked("connect alice 10.1.2.3:22 verified", &grant), "PORT_BLOCKED", "{status:?}");
+        assert_eq!(
+            asked("connect alice 10.1.2.3:22 verified", &grant),
+            "PORT_BLOCKED",
+            "{status:?}"
+        );
     }
     let used = Grant { max_uses: Some(2), used: 2, ..ssh.clone() };
     assert_eq!(asked("connect alice 10.1.2.3:22 verified", &used), "PORT_BLOCKED GRANT_EXHAUSTED");
@@ -175,7 +217,11 @@ fn grants_cover_what_they_name_and_no_more() {
     assert_eq!(asked("connect bob 10.1.2.3:22 verified group=ops", &group), "PERMIT");
     assert_eq!(asked("connect bob 10.1.2.3:22 verified", &group), "PORT_BLOCKED");
     let listen = Grant { actions: vec![Act::Listen], ..grant("10.1.2.0/24", &[8080]) };
-    assert_eq!(asked("listen alice 10.1.2.3:8080 verified", &listen), "LISTEN_EXPOSED", "an address has to be named");
+    assert_eq!(
+        asked("listen alice 10.1.2.3:8080 verified", &listen),
+        "LISTEN_EXPOSED",
+        "an address has to be named"
+    );
     let listen = Grant { actions: vec![Act::Listen], ..grant("0.0.0.0", &[8080]) };
     assert_eq!(asked("listen alice 0.0.0.0:8080 verified", &listen), "PERMIT");
     let name = grant("db.example", &[5432]);
@@ -214,15 +260,24 @@ fn purpose_ticket_zones_and_the_platform_itself() {
         ("connect alice 10.1.1.1:443 verified purpose=x ticket=CHG12345", "TICKET_REQUIRED"),
         ("connect alice 10.1.1.1:443 verified purpose=x ticket=CHG123456", "PERMIT"),
         ("accept alice 10.1.1.1:443 verified", "PERMIT"),
-        ("connect alice 10.1.1.1:443 verified purpose=x ticket=CHG123456 joined=192.168.1.1", "ZONE_BRIDGE"),
-        ("connect alice 10.1.1.1:443 verified purpose=x ticket=CHG123456 joined=10.2.2.2", "PERMIT"),
+        (
+            "connect alice 10.1.1.1:443 verified purpose=x ticket=CHG123456 joined=192.168.1.1",
+            "ZONE_BRIDGE",
+        ),
+        (
+            "connect alice 10.1.1.1:443 verified purpose=x ticket=CHG123456 joined=10.2.2.2",
+            "PERMIT",
+        ),
         ("connect alice 127.0.0.1:8443 purpose=x ticket=CHG123456", "SELF_TARGET"),
         ("connect alice 127.0.0.1:8444 purpose=x ticket=CHG123456", "PERMIT"),
     ] {
         assert_eq!(says(&engine, text), expected, "{text}");
     }
     let answer = answer(&engine, "connect alice 10.1.1.1:443 verified", &[]);
-    assert_eq!(answer.advice[0].text, "a stated purpose (--purpose), a ticket that matches ^CHG[0-9]{6}$ (--ticket)");
+    assert_eq!(
+        answer.advice[0].text,
+        "a stated purpose (--purpose), a ticket that matches ^CHG[0-9]{6}$ (--ticket)"
+    );
 }
 
 #[test]
@@ -294,7 +349,8 @@ fn an_error_in_a_forbid_denies() {
     let forbid = r#"@id("x.f") @reason("r") @code("RULE:x.f") forbid (principal, action, resource)
         when { context.minute + 9223372036854775807 > 5 };"#;
     let engine = with_rules(forbid).unwrap();
-    let answer = answer(&engine, "connect alice 10.1.1.1:443 verified at=1970-01-01T00:01:00Z", &[]);
+    let answer =
+        answer(&engine, "connect alice 10.1.1.1:443 verified at=1970-01-01T00:01:00Z", &[]);
     assert_eq!(word(&answer), "POLICY_ERROR");
     assert_eq!(answer.reasons[0].rule.as_deref(), Some("x.f"));
     assert!(answer.errors[0].contains("overflow"), "{:?}", answer.errors);
@@ -326,7 +382,8 @@ fn simulate_mode_denies_nothing_and_says_what_it_would() {
 fn stages_are_reported_in_order() {
     let engine = engine(Bundle::default());
     let question: Question = ask("connect mallory! 169.254.169.254:22").unwrap();
-    let reason = |code: Code| decision::Reason { code, rule: None, text: "x".into(), simulated: false };
+    let reason =
+        |code: Code| decision::Reason { code, rule: None, text: "x".into(), simulated: false };
     let live = Live {
         emergency: Some("stopped"),
         quota: Some(reason(Code::RateLimited)),
@@ -367,7 +424,8 @@ fn settings_turn_rules_off() {
 /// The whole question and answer survive their JSON form.
 #[test]
 fn questions_and_answers_are_data() {
-    let question = ask("connect alice [::1]:22 unverified group=a purpose=p joined=10.0.0.1 routed").unwrap();
+    let question =
+        ask("connect alice [::1]:22 unverified group=a purpose=p joined=10.0.0.1 routed").unwrap();
     let text = serde_json::to_string(&question).unwrap();
     assert_eq!(serde_json::from_str::<Question>(&text).unwrap(), question);
     let answer = engine(Bundle::default()).ask(&question, &[], &Live::default());

@@ -19,7 +19,8 @@ impl Store {
             "INSERT INTO access_grant ({COLUMNS}, created_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
         );
-        let ports: Vec<String> = grant.ports.iter().map(|(low, high)| format!("{low}-{high}")).collect();
+        let ports: Vec<String> =
+            grant.ports.iter().map(|(low, high)| format!("{low}-{high}")).collect();
         let values = params![
             grant.id,
             grant.subject.to_string(),
@@ -58,7 +59,14 @@ impl Store {
     }
 
     /// Decides a grant that is still in state `from`; false if it is not any more.
-    pub(crate) fn decide_grant(&self, id: &str, from: Status, to: Status, by: &str, reason: &str) -> Done<bool> {
+    pub(crate) fn decide_grant(
+        &self,
+        id: &str,
+        from: Status,
+        to: Status,
+        by: &str,
+        reason: &str,
+    ) -> Done<bool> {
         let query = "UPDATE access_grant SET status = ?3, decided_reason = ?5,
             approved_by = CASE WHEN ?3 = 'active' THEN ?4 ELSE approved_by END
             WHERE id = ?1 AND status = ?2";

@@ -28,8 +28,12 @@ fn verify_online_and_its_words() {
         .says("9 of 9 leaves")
         .says("could have replaced the whole log")
         .says("which is the log's own");
-    let document = place.run(&["--json", "audit", "verify", "--keys", &keys(&place)]).code(0).json();
-    assert_eq!((document["schema"].as_str(), document["ok"].as_bool()), (Some("ncat-guard/audit-verify/1"), Some(true)));
+    let document =
+        place.run(&["--json", "audit", "verify", "--keys", &keys(&place)]).code(0).json();
+    assert_eq!(
+        (document["schema"].as_str(), document["ok"].as_bool()),
+        (Some("ncat-guard/audit-verify/1"), Some(true))
+    );
     place.run(&["audit", "verify", "--full"]).code(9).says("not checked");
     place.run(&["audit", "verify", "--range", "2..5"]).code(0).says("only leaves 2 to 5");
     place.run(&["audit", "verify", "--since", "1h"]).code(0);
@@ -55,7 +59,9 @@ fn a_replaced_log_is_found_out_by_a_checkpoint_from_outside() {
     let outside = place.path("outside");
     let outside = outside.to_str().unwrap();
     place.run(&["audit", "checkpoint", "--save", outside]).code(0).says("9 records");
-    for name in ["state/guard.db", "state/guard.db-wal", "state/guard.db-shm", "state/log.high-water"] {
+    for name in
+        ["state/guard.db", "state/guard.db-wal", "state/guard.db-shm", "state/log.high-water"]
+    {
         let _ = std::fs::remove_file(place.path(name));
     }
     for name in ["state/log", "state/journal"] {
@@ -66,7 +72,10 @@ fn a_replaced_log_is_found_out_by_a_checkpoint_from_outside() {
         place.run(&["user", "add", &format!("user-{number}")]).code(0);
     }
     place.run(&["audit", "verify", "--keys", &keys(&place)]).code(0);
-    place.run(&["audit", "verify", "--keys", &keys(&place), "--against", outside]).code(8).says("V5  FAIL");
+    place
+        .run(&["audit", "verify", "--keys", &keys(&place), "--against", outside])
+        .code(8)
+        .says("V5  FAIL");
 }
 
 #[test]
@@ -84,15 +93,25 @@ fn an_event_is_proven_with_three_files() {
     let proof = place.path("e.tlog-proof");
     // Elsewhere: no configuration, only the files.
     let elsewhere = Place::empty();
-    let args = ["audit", "check-proof", proof.to_str().unwrap(), "--event", path, "--keys", &keys(&place)];
+    let args =
+        ["audit", "check-proof", proof.to_str().unwrap(), "--event", path, "--keys", &keys(&place)];
     elsewhere.run(&args).code(0).says("in it, by a checkpoint of");
     place.write("pretty.json", &serde_json::to_string_pretty(&event).unwrap());
     let pretty = place.path("pretty.json");
-    let args = ["audit", "check-proof", proof.to_str().unwrap(), "--event", pretty.to_str().unwrap(), "--keys", &keys(&place)];
+    let args = [
+        "audit",
+        "check-proof",
+        proof.to_str().unwrap(),
+        "--event",
+        pretty.to_str().unwrap(),
+        "--keys",
+        &keys(&place),
+    ];
     elsewhere.run(&args).code(0);
     let other = std::fs::read_to_string(path).unwrap().replace("role.grant", "role.great");
     std::fs::write(path, other).unwrap();
-    let args = ["audit", "check-proof", proof.to_str().unwrap(), "--event", path, "--keys", &keys(&place)];
+    let args =
+        ["audit", "check-proof", proof.to_str().unwrap(), "--event", path, "--keys", &keys(&place)];
     elsewhere.run(&args).code(8).complains("not proven");
     place.run(&["audit", "prove", "nothing"]).code(2);
 }
@@ -100,7 +119,8 @@ fn an_event_is_proven_with_three_files() {
 #[test]
 fn search_tail_and_csv() {
     let place = busy();
-    let count = |args: &[&str]| place.run(&[&["audit", "search"], args].concat()).out.lines().count();
+    let count =
+        |args: &[&str]| place.run(&[&["audit", "search"], args].concat()).out.lines().count();
     assert_eq!(count(&["type:role.grant"]), 3);
     assert_eq!(count(&["dest:10.1.0.0/16"]), 1);
     assert_eq!(count(&["type:decision.*", "user:alice"]), 3);
@@ -127,8 +147,14 @@ fn an_export_of_a_part_is_verified_alone() {
     let to = to.to_str().unwrap();
     place.run(&["audit", "export", "--range", "2..5", "--out", to]).code(0).says("records 2 to 5");
     let elsewhere = Place::empty();
-    elsewhere.run(&["audit", "verify", "--offline", to, "--keys", &keys(&place)]).code(9).says("only leaves 2 to 5");
-    place.run(&["audit", "export", "--range", "0..999", "--out", to]).code(2).complains("records 0 to");
+    elsewhere
+        .run(&["audit", "verify", "--offline", to, "--keys", &keys(&place)])
+        .code(9)
+        .says("only leaves 2 to 5");
+    place
+        .run(&["audit", "export", "--range", "0..999", "--out", to])
+        .code(2)
+        .complains("records 0 to");
 }
 
 /// Commands at the same time wait for each other and lose nothing.

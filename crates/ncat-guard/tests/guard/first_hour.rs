@@ -6,7 +6,16 @@ use crate::site::{Place, is_root, mode};
 fn init_makes_everything_once() {
     let place = Place::empty();
     let state = place.path("state");
-    let args = ["--json", "init", "--state", state.to_str().unwrap(), "--organisation", "A \"b\"", "--origin", "a.example/log"];
+    let args = [
+        "--json",
+        "init",
+        "--state",
+        state.to_str().unwrap(),
+        "--organisation",
+        "A \"b\"",
+        "--origin",
+        "a.example/log",
+    ];
     let made = place.run(&args).code(0).json();
     assert_eq!(made["schema"], "ncat-guard/init/1");
     assert!(made["key"].as_str().unwrap().starts_with("a.example/log+"), "{made}");
@@ -42,7 +51,9 @@ fn init_goes_on_where_it_was_cut_off() {
         }
         place.run(&["init", "--state", place.path("state").to_str().unwrap()]).code(0);
         assert_eq!(std::fs::read(place.path("etc/keys/log.key")).unwrap(), key, "{gone}");
-        place.run(&["audit", "verify", "--keys", place.path("etc/keys.txt").to_str().unwrap()]).code(0);
+        place
+            .run(&["audit", "verify", "--keys", place.path("etc/keys.txt").to_str().unwrap()])
+            .code(0);
         place.run(&["doctor", "--set", "audit.journal_max=128MiB"]).code(0);
     }
 }
@@ -50,7 +61,10 @@ fn init_goes_on_where_it_was_cut_off() {
 #[test]
 fn without_init_every_command_says_so() {
     let place = Place::empty();
-    place.write("etc/config.yaml", &format!("database_path: {}/guard.db\n", place.path("state").display()));
+    place.write(
+        "etc/config.yaml",
+        &format!("database_path: {}/guard.db\n", place.path("state").display()),
+    );
     for args in [&["status"][..], &["grant", "list"], &["policy", "show"], &["user", "list"]] {
         place.run(args).code(2).complains("ncat-guard init");
     }
@@ -66,8 +80,12 @@ fn status_and_doctor() {
         .says("policy        1 (enforce)")
         .says("W-RET-1")
         .says("W-SIEM-1");
-    let document = place.run(&["--json", "doctor", "--set", "audit.journal_max=128MiB"]).code(0).json();
-    assert_eq!((document["schema"].as_str(), document["ok"].as_bool()), (Some("ncat-guard/doctor/1"), Some(true)));
+    let document =
+        place.run(&["--json", "doctor", "--set", "audit.journal_max=128MiB"]).code(0).json();
+    assert_eq!(
+        (document["schema"].as_str(), document["ok"].as_bool()),
+        (Some("ncat-guard/doctor/1"), Some(true))
+    );
     let key = place.path("etc/keys/log.key");
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     place.run(&["doctor"]).code(1).says("BAD key").says("chmod go=");
@@ -104,8 +122,29 @@ fn from_init_to_a_verified_export() {
     }
     let place = Place::ready();
     place.run(&["config", "check"]).code(0).says("ok");
-    place.run(&["policy", "explain", "connect", "root", "10.1.2.3:22"]).code(3).says("PORT_BLOCKED");
-    let asked = place.run_as("1000", &["--json", "grant", "request", "--action", "connect", "--to", "10.1.2.0/24:22", "--for", "2h", "--purpose", "fix", "--user", "root", "--cleartext"]);
+    place
+        .run(&["policy", "explain", "connect", "root", "10.1.2.3:22"])
+        .code(3)
+        .says("PORT_BLOCKED");
+    let asked = place.run_as(
+        "1000",
+        &[
+            "--json",
+            "grant",
+            "request",
+            "--action",
+            "connect",
+            "--to",
+            "10.1.2.0/24:22",
+            "--for",
+            "2h",
+            "--purpose",
+            "fix",
+            "--user",
+            "root",
+            "--cleartext",
+        ],
+    );
     let id = asked.code(0).json()["grant"]["id"].as_str().unwrap().to_owned();
     place.run_as("1001", &["grant", "approve", &id, "--reason", "agreed"]).code(0).says("active");
     place
@@ -120,11 +159,28 @@ fn from_init_to_a_verified_export() {
     let export = export.to_str().unwrap();
     place.run(&["audit", "export", "--out", export]).code(0);
     let keys = place.path("etc/keys.txt");
-    let verify = ["audit", "verify", "--offline", export, "--keys", keys.to_str().unwrap(), "--against", checkpoint];
+    let verify = [
+        "audit",
+        "verify",
+        "--offline",
+        export,
+        "--keys",
+        keys.to_str().unwrap(),
+        "--against",
+        checkpoint,
+    ];
     place.run(&verify).code(0).says("agrees with 1 checkpoints from outside");
     assert_eq!(
         place.events(),
-        ["key.create", "policy.store", "policy.activate", "grant.request", "grant.approve", "decision.permit", "evidence.export"]
+        [
+            "key.create",
+            "policy.store",
+            "policy.activate",
+            "grant.request",
+            "grant.approve",
+            "decision.permit",
+            "evidence.export"
+        ]
     );
 }
 

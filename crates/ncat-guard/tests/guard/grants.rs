@@ -2,8 +2,17 @@
 
 use crate::site::{Place, is_root};
 
-const REQUEST: [&str; 9] =
-    ["grant", "request", "--action", "connect", "--to", "10.1.2.3:22", "--for", "2h", "--purpose=maintenance"];
+const REQUEST: [&str; 9] = [
+    "grant",
+    "request",
+    "--action",
+    "connect",
+    "--to",
+    "10.1.2.3:22",
+    "--for",
+    "2h",
+    "--purpose=maintenance",
+];
 
 fn request(place: &Place, uid: &str, more: &[&str]) -> String {
     let args = [&["--json"], &REQUEST[..], more].concat();
@@ -15,7 +24,10 @@ fn nobody_approves_their_own() {
     let place = Place::ready();
     let id = request(&place, "1000", &[]);
     let user = place.run(&["user", "list"]);
-    place.run_as("1000", &["grant", "approve", &id]).code(3).complains("somebody else has to approve");
+    place
+        .run_as("1000", &["grant", "approve", &id])
+        .code(3)
+        .complains("somebody else has to approve");
     place.run(&["grant", "list", "--status", "active"]).code(0).says("no grants");
     assert!(!place.events().contains(&"grant.approve".to_owned()), "{user:?}");
     if is_root() {
@@ -31,7 +43,9 @@ fn the_life_of_a_grant() {
         return;
     }
     let place = Place::ready();
-    let ask = |place: &Place| place.run(&["policy", "explain", "connect", "uid:61000", "10.1.2.3:22", "--tls"]).code;
+    let ask = |place: &Place| {
+        place.run(&["policy", "explain", "connect", "uid:61000", "10.1.2.3:22", "--tls"]).code
+    };
     place.run(&["user", "add", "uid:61000"]).code(0);
     assert_eq!(ask(&place), 3);
     let id = request(&place, "61000", &["--uses", "3", "--ticket", "CHG1"]);
