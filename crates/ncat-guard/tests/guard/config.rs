@@ -74,3 +74,27 @@ fn usage() {
     place.run(&["--version"]).code(0).says("ncat-guard");
     place.run(&["config"]).code(2);
 }
+
+/// What changed is recorded before the next thing that is, and no secret with it.
+#[test]
+fn a_changed_configuration_is_recorded() {
+    let place = Place::ready();
+    place.configure("network_policies: {max_connections: 7}\n");
+    place.run(&["user", "add", "alice", "--set", "server.max_body=1MiB"]).code(0);
+    assert_eq!(place.events().last().unwrap(), "role.grant", "--set is no change");
+    let environment = [("DATABASE_URL", "postgres://guard:hunter2@db/guard")];
+    place.run_with(&["user", "add", "bob"], &environment).code(0);
+    place.run_with(&["user", "add", "carol"], &environment).code(0);
+    let events = place.events();
+    assert_eq!(events[events.len() - 3..], ["config.change", "role.grant", "role.grant"]);
+    let found = place.run(&["--json", "audit", "search", "type:config.change"]).code(0);
+    let diff = found.json()["payload"]["diff"].to_string();
+    for part in [
+        "-network_policies.max_connections: 1000",
+        "+network_policies.max_connections: 7",
+        "+database_url: <set>",
+    ] {
+        assert!(diff.contains(part), "{diff}");
+    }
+    assert!(!diff.contains("hunter2"));
+}

@@ -136,7 +136,7 @@ fn rules_and_cases_beside_the_configuration() {
 fn simulate_records_and_lets_go_on() {
     let place = Place::ready();
     let ask = ["policy", "explain", "connect", "root", "10.1.2.3:22", "--tls", "--record"];
-    place.run(&ask).code(3);
+    place.run(&ask).code(3).says("recorded as D-0");
     place.run(&["policy", "simulate", "on"]).code(0).says("policy 2");
     place.run(&["policy", "simulate", "on"]).code(1).complains("already");
     place.run(&ask).code(0).says("DENY (simulated)").says("PORT_BLOCKED");
