@@ -78,7 +78,8 @@ impl Short {
             return false;
         }
         let before = self.queue.len();
-        let is_last = matches!(from.poll_recv(cx, SHORT, &mut self.queue), Poll::Ready(Ok(Recv::End)));
+        let is_last =
+            matches!(from.poll_recv(cx, SHORT, &mut self.queue), Poll::Ready(Ok(Recv::End)));
         let more = self.queue.iter().skip(before).map(|piece| piece.len() as u64).sum::<u64>();
         tally.taken += more;
         if is_last {
