@@ -15,9 +15,12 @@ use crate::pattern::{self, Captures, Pattern, Search, Span, Stop, Template};
 const KEPT_MAX: usize = 256;
 const KEPT_LENGTH_MAX: usize = 256;
 
-/// Patterns that were read already; with and without the anchor they are two.
+/// A pattern without its anchor's meaning, and with it.
+type Both = [Option<Arc<Pattern>>; 2];
+
+/// Patterns that were read already, by their text.
 #[derive(Default)]
-struct Kept(Mutex<HashMap<Box<[u8]>, [Option<Arc<Pattern>>; 2]>>);
+struct Kept(Mutex<HashMap<Box<[u8]>, Both>>);
 
 impl Kept {
     fn get(&self, text: &[u8], anchors: bool) -> Arc<Pattern> {
