@@ -1,7 +1,7 @@
 //! `ncat-guard`: who may use `ncat` for what, and a record of it that anybody can verify.
 //!
-//! Each command is a function from a [`Site`](site::Site), what is configured and stored here, to an
-//! [`Exit`](exit::Exit). What changes something is recorded first: on stable storage in the journal, then done, then
+//! Each command is a function from a `Site`, what is configured and stored here, to an
+//! `Exit`. What changes something is recorded first: on stable storage in the journal, then done, then
 //! given its place in the log. Nothing here opens a socket.
 
 #![forbid(unsafe_code)]
