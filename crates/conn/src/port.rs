@@ -369,7 +369,8 @@ impl Port {
                     // followed by none: one question now saves a call that moves nothing and two that
                     // ask which side that was.
                     let is_doubtful = n < SHORT || self.was_short.load(Ordering::Relaxed);
-                    if is_doubtful && !self.opens_records {
+                    // Where the kernel makes or opens records, that call is what has it finish one.
+                    if is_doubtful && !self.opens_records && !to.makes_records {
                         let (has_more, has_room) = sys::fd::are_ready(self.as_fd(), to.as_fd());
                         self.was_short.store(!has_more || !has_room, Ordering::Relaxed);
                         if let (false, Some(mut guard)) = (has_more, from_guard) {
