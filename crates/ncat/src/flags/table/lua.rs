@@ -138,7 +138,7 @@ pub(super) const ITEMS: &[Item] = &[
     .ours("limits_of_filters_hold_and_can_be_changed"),
     filtered(Item::flag(|raw| raw.lua.filters.isolates = true))
         .long("lua-isolate")
-        .doc(Group::Data, "Give the filters of each connection a Lua of their own")
+        .doc(Group::Data, "Give each connection a Lua of its own")
         .more(
             "Global variables, ncat.shared and connections are then those of one connection, and memory is \
              for each (32M unless --lua-limit says otherwise). A filter that connects clients with each \
