@@ -10,7 +10,7 @@ pub fn bytes<const N: usize>() -> std::io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// As [`bytes`], into what there is.
+/// As [`bytes()`], into what there is.
 ///
 /// # Errors
 /// As there.
