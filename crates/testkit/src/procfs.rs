@@ -38,14 +38,20 @@ fn sockets(pid: u32) -> Vec<String> {
 }
 
 /// A process that was just started has our own descriptors for a moment, until exec(2) closes them; so
-/// what it has counts when it has it twice.
+/// what it has counts when it has it twice, and we do not have it ourselves.
 fn ports(pid: u32, tables: [&str; 2], wanted: &str) -> Vec<u16> {
-    let first = bound(&sockets(pid), tables, wanted);
+    let own = if pid == std::process::id() { Vec::new() } else { sockets(std::process::id()) };
+    let look = || {
+        let mut theirs = sockets(pid);
+        theirs.retain(|socket| !own.contains(socket));
+        bound(&theirs, tables, wanted)
+    };
+    let first = look();
     if first.is_empty() {
         return first;
     }
     std::thread::sleep(Duration::from_millis(5));
-    let again = bound(&sockets(pid), tables, wanted);
+    let again = look();
     first.into_iter().filter(|port| again.contains(port)).collect()
 }
 

@@ -34,6 +34,7 @@ fn every_filter_in_the_guide_is_one_and_passes_its_tests() {
 fn every_test_the_guide_names_is_there() {
     let guide = include_str!("../../../docs/guide/filters.md");
     let sources = [
+        include_str!("bounds.rs"),
         include_str!("bundled.rs"),
         include_str!("capabilities.rs"),
         include_str!("guide.rs"),
