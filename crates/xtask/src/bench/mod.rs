@@ -96,7 +96,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         let ids: Vec<&str> = WORKLOADS.iter().map(|(id, _)| *id).collect();
         return Err(format!(
             "usage: cargo xtask bench [--quick] [--urgent] [{}]...\n\
-             --quick   256 MiB and few runs: under two minutes, for a first look\n\
+             --quick   256 MiB and few runs, for a first look; name the workloads you want\n\
              --urgent  ahead of everything else on a busy machine (needs root)",
             ids.join("|")
         ));
