@@ -11,7 +11,6 @@ mod compat;
 mod datagrams;
 mod ends;
 mod files;
-mod guide;
 mod hostile;
 mod options;
 mod relay;

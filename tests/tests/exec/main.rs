@@ -10,7 +10,6 @@ mod bulk;
 mod datagrams;
 mod ends;
 mod environment;
-mod guide;
 mod hostile;
 mod many;
 mod modes;

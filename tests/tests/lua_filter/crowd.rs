@@ -59,27 +59,3 @@ fn a_client_that_never_reads_holds_nobody_up() {
     let ended = server.stop().expect_code(143);
     assert!(ended.stderr.contains("full: 2\n"), "{}", ended.stderr);
 }
-
-#[test]
-fn every_test_this_guide_names_is_there() {
-    let guide = include_str!("../../../docs/guide/filters-waiting.md");
-    let sources = [
-        include_str!("crowd.rs"),
-        include_str!("life.rs"),
-        include_str!("../../../crates/lua/tests/core/blocking.rs"),
-        include_str!("../../../crates/lua/tests/core/instances.rs"),
-        include_str!("../../../crates/lua/tests/core/life.rs"),
-        include_str!("../../../crates/lua/tests/core/reader.rs"),
-        include_str!("../../../crates/lua/tests/core/registry.rs"),
-        include_str!("../../../crates/lua/tests/core/results.rs"),
-        include_str!("../../../crates/lua/tests/core/waiting.rs"),
-    ];
-    let words = guide.split('`').skip(1).step_by(2);
-    let named: Vec<&str> =
-        words.filter(|word| word.matches('_').count() >= 3 && !word.contains(' ')).collect();
-    assert!(named.len() >= 20, "{named:?}");
-    for name in named {
-        let is_there = sources.iter().any(|text| text.contains(&format!("fn {name}(")));
-        assert!(is_there, "no test {name}");
-    }
-}

@@ -21,7 +21,6 @@ mod library;
 mod life;
 mod loading;
 mod modes;
-mod network_guide;
 mod order;
 mod outgoing;
 #[cfg(feature = "tls")]
