@@ -8,13 +8,18 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).expect("the directory is there");
+    entries.map(|entry| entry.expect("its entries are readable").path()).collect()
+}
+
 /// The functions of the Rust files below `dir`.
 fn functions(dir: &Path, into: &mut HashSet<String>) {
-    for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+    for path in files(dir) {
         if path.is_dir() {
             functions(&path, into);
         } else if path.extension().is_some_and(|end| end == "rs") {
-            let text = fs::read_to_string(path).unwrap();
+            let text = fs::read_to_string(path).expect("sources are text");
             let names = text.split("fn ").skip(1).filter_map(|text| text.split('(').next());
             into.extend(names.map(str::to_owned));
         }
@@ -37,8 +42,7 @@ fn every_test_a_guide_names_is_there() {
     functions(&root().join("tests"), &mut tests);
     functions(&root().join("crates"), &mut tests);
     let mut count = 0;
-    for path in fs::read_dir(root().join("docs/guide")).unwrap().map(|entry| entry.unwrap().path())
-    {
+    for path in files(&root().join("docs/guide")) {
         // Its tests are made by macros; `ending` compares table and tests itself.
         if path.ends_with("end-of-stream.md") {
             continue;

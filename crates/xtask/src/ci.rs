@@ -39,6 +39,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
         Some(_) => steps.command("licences", cargo(["deny", "check"])),
         None => steps.skip("licences: cargo-deny is not installed"),
     }
+    steps.task("counts", &[]);
     if cross {
         other_systems(&mut steps);
     }

@@ -5,8 +5,8 @@ use std::process::Command;
 
 const HEAD: &str = "\
 # Instructions in user space of small fixed workloads of the release build, counted by callgrind, and the
-# size of the program; the last column is the tolerance in percent. CI compares; a change that costs more
-# changes this file on purpose: cargo xtask counts --update
+# size of the program; the last column is the tolerance in percent. `cargo xtask ci` compares; a change that costs
+# more changes this file on purpose: cargo xtask counts --update
 ";
 
 /// All counts, and what they depend on.
